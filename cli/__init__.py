@@ -1,0 +1,1 @@
+"""Words in, exit codes out: the only package that reads the environment and wires objects together."""

@@ -1,0 +1,1 @@
+"""What only a running service adds to a store; empty of rules that a bare store needs."""
