@@ -1,8 +1,8 @@
 """What long work tells its audience while it runs: the events behind the bar, `--events` and the live doors.
 
-Work emits, an `EventSink` shows. An event says what happened and never how it looks; its number and its time are given by
-the sink that writes it down. `docs/events.md` describes the written form and a test holds both together. Nothing here
-knows a terminal or a socket.
+Work emits, an `EventSink` shows. An event says what happened and never how it looks; its number and its time are given
+by the sink that writes it down. `docs/events.md` describes the written form and a test holds both together. Nothing
+here knows a terminal or a socket.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Warning_:
+class WarningEvent:
     """Something that the reader should know and that does not stop the work. Fields as in `LadingError`."""
 
     type: ClassVar[str] = "warning"
@@ -67,7 +67,7 @@ class ResultEvent:
     error: Mapping[str, Any] | None = None
 
 
-Event: TypeAlias = Phase | Progress | Item | Warning_ | ResultEvent
+Event: TypeAlias = Phase | Progress | Item | WarningEvent | ResultEvent
 
 
 class EventSink(Protocol):

@@ -1,0 +1,43 @@
+"""The table of verbs and the way in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+from chunkstore.cancel import Cancel
+from chunkstore.clock import Clock, SystemClock
+from cli.call import Call, attempt, conclude, talks
+from cli.config import COMPLETION_VARIABLE, completion_request
+from cli.exits import Exit
+from cli.ndjson import NdjsonSink
+from cli.output import use_utf8
+from cli.signals import stop_on_signals
+from cli.words import Lazy, Program, dispatch
+
+VERBS = {
+    "config": Lazy("cli.commands.config:config", "Show the settings in force."),
+    "completion": Lazy("cli.commands.completion:completion", "Print the completion script of a shell."),
+}
+
+PROGRAM = Program("lading", VERBS, help="Publish, install and update game builds, moving only what changed.")
+
+
+def execute(argv: Sequence[str], *, stdout: TextIO, stderr: TextIO, clock: Clock, cancel: Cancel) -> Exit:
+    """Run one command line and say how it ended; the whole program but for what belongs to the process."""
+    events = NdjsonSink(stderr, clock) if talks(argv, "--events") else None
+    call = Call(talks(argv, "--json"), events, stdout, stderr, clock, cancel)
+    return conclude(call, attempt(lambda: dispatch(PROGRAM, argv, call)))
+
+
+def main() -> None:
+    """The console script."""
+    stdout, stderr = use_utf8(sys.stdout), use_utf8(sys.stderr)
+    if instruction := completion_request():
+        from click.shell_completion import shell_complete
+
+        sys.exit(shell_complete(PROGRAM, {}, "lading", COMPLETION_VARIABLE, instruction))
+    cancel = Cancel()
+    stop_on_signals(cancel)
+    sys.exit(execute(sys.argv[1:], stdout=stdout, stderr=stderr, clock=SystemClock(), cancel=cancel))

@@ -1,0 +1,16 @@
+"""Options that several verbs share, so that one word means one thing everywhere.
+
+An option whose parameter is named as a setting never reaches the verb's function: it overrides that setting.
+"""
+
+from __future__ import annotations
+
+import click
+
+store = click.option("--store", metavar="STORE", help="The store: a folder or URL.")
+server = click.option("--server", metavar="URL", help="The server that keeps the game.")
+limit_rate = click.option(
+    "--limit-rate", "download_limit_rate", metavar="RATE", help="Bytes per second, e.g. 10M; off for no limit."
+)
+dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done and what it would cost.")
+exit_code = click.option("--exit-code", is_flag=True, help="Leave with 3 when there is nothing to do.")
