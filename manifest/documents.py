@@ -1,0 +1,267 @@
+"""Builds and channels: the small documents that say which manifests belong together and which build a channel points to.
+
+Their JSON form is canonical (sorted keys, no spaces, integers only), because its digest is what metadata names. Reading
+checks every field; unknown fields are kept out of the model and tolerated, so that later versions can add some.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chunkstore.errors import Corrupt, NotFound
+from chunkstore.ids import hex_to_digest
+from manifest.names import check_name, check_version
+
+FULL_ROLLOUT = 10_000
+"""A rollout to every player, in basis points."""
+
+
+@dataclass(frozen=True, slots=True)
+class DepotRef:
+    """One depot of a build. The sizes bound every allocation that reading the manifest makes."""
+
+    manifest: str
+    payload_size: int
+    files: int
+    chunks: int
+    installed_size: int
+    platform: str = "any"
+    language: str = ""
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One immutable version of a game. `published_at` is in seconds since the epoch; `notes` at most 1 KiB of text."""
+
+    number: int
+    version: str
+    depots: Mapping[str, DepotRef]
+    published_at: int
+    notes: str = ""
+    critical: bool = False
+    rollback_to: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A named moving pointer to a build. `rollout` is in basis points; outside it the target is `previous`."""
+
+    name: str
+    build: int
+    sequence: int
+    previous: int = 0
+    rollout: int = FULL_ROLLOUT
+    minimum: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GameState:
+    """All that is live of a game at one version of its metadata. `tag` names the pointer object it was read from."""
+
+    game: str
+    scope: str
+    version: int = 0
+    builds: Mapping[int, Build] = field(default_factory=dict)
+    channels: Mapping[str, Channel] = field(default_factory=dict)
+    tag: str | None = None
+
+    def build(self, number: int) -> Build:
+        """The build of this number. Raises `BuildMissing`."""
+        if number not in self.builds:
+            raise BuildMissing(f"{self.game} has no build #{number}", where=self.game)
+        return self.builds[number]
+
+    def channel(self, name: str) -> Channel:
+        """The channel of this name. Raises `ChannelMissing`."""
+        if name not in self.channels:
+            known = ", ".join(sorted(self.channels)) or "none yet"
+            raise ChannelMissing(
+                f"{self.game} has no channel {name}", where=self.game, next=f"Channels of this game: {known}."
+            )
+        return self.channels[name]
+
+    def select(self, selector: str) -> Build:
+        """The build that `#N`, `@channel` or a version label names; of equal labels the newest. Raises `NotFound` leaves."""
+        if selector.startswith("#") and selector[1:].isdecimal():
+            return self.build(int(selector[1:]))
+        if selector.startswith("@"):
+            return self.build(self.channel(selector[1:]).build)
+        labelled = [number for number, build in self.builds.items() if build.version == selector]
+        if not labelled:
+            raise BuildMissing(f"{self.game} has no build with the version {selector!r:.80}", where=self.game)
+        return self.builds[max(labelled)]
+
+    def newest_manifests(self, depot: str) -> list[tuple[int, str]]:
+        """The distinct manifests of a depot with the number of the latest build that has each, newest first."""
+        latest: dict[str, int] = {}
+        for number in sorted(self.builds, reverse=True):
+            ref = self.builds[number].depots.get(depot)
+            if ref:
+                latest.setdefault(ref.manifest, number)
+        return [(number, manifest) for manifest, number in latest.items()]
+
+
+def canonical_json(value: Any) -> bytes:
+    """`value` as the one JSON text that stands for it here."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def parse_json(data: bytes, what: str) -> dict[str, Any]:
+    """A JSON object, without duplicate keys or numbers that are not integers. Raises `BadDocument`."""
+    try:
+        value = json.loads(
+            data, object_pairs_hook=_unique, parse_constant=_refuse_number, parse_float=_refuse_number
+        )
+    except (ValueError, RecursionError) as error:
+        raise BadDocument(f"the {what} is not a valid document: {error}") from error
+    if not isinstance(value, dict):
+        raise BadDocument(f"the {what} is not a JSON object")
+    return value
+
+
+def build_to_json(build: Build) -> dict[str, Any]:
+    """The document's JSON form."""
+    return {
+        "number": build.number,
+        "version": build.version,
+        "published_at": build.published_at,
+        "notes": build.notes,
+        "critical": build.critical,
+        "rollback_to": build.rollback_to,
+        "depots": {
+            name: {
+                "manifest": ref.manifest,
+                "payload_size": ref.payload_size,
+                "files": ref.files,
+                "chunks": ref.chunks,
+                "installed_size": ref.installed_size,
+                "platform": ref.platform,
+                "language": ref.language,
+                "optional": ref.optional,
+            }
+            for name, ref in build.depots.items()
+        },
+    }
+
+
+def build_from_json(value: Mapping[str, Any]) -> Build:
+    """A build from its JSON form. Raises `BadDocument`."""
+    depots = _take(value, "depots", dict)
+    build = Build(
+        number=_natural(value, "number"),
+        version=check_version(_take(value, "version", str)),
+        depots={check_name(name, "depot"): _depot_from_json(depots[name]) for name in depots},
+        published_at=_natural(value, "published_at"),
+        notes=_take(value, "notes", str),
+        critical=_take(value, "critical", bool),
+        rollback_to=_natural(value, "rollback_to"),
+    )
+    if build.number < 1 or not build.depots:
+        raise BadDocument("a build has no number or no depot")
+    return build
+
+
+def channel_to_json(channel: Channel) -> dict[str, Any]:
+    """The document's JSON form; the name is the key it is listed under."""
+    return {
+        "build": channel.build,
+        "sequence": channel.sequence,
+        "previous": channel.previous,
+        "rollout": channel.rollout,
+        "minimum": channel.minimum,
+    }
+
+
+def channel_from_json(name: str, value: Mapping[str, Any]) -> Channel:
+    """A channel from its JSON form. Raises `BadDocument`."""
+    channel = Channel(check_name(name, "channel"), **{key: _natural(value, key) for key in _CHANNEL_FIELDS})
+    if channel.rollout > FULL_ROLLOUT:
+        raise BadDocument(f"the rollout of channel {name} is above 100 %")
+    return channel
+
+
+_CHANNEL_FIELDS = ("build", "sequence", "previous", "rollout", "minimum")
+
+
+def _depot_from_json(value: Any) -> DepotRef:
+    if not isinstance(value, dict):
+        raise BadDocument("a depot of the build is not an object")
+    manifest = _take(value, "manifest", str)
+    hex_to_digest(manifest, "manifest id")
+    return DepotRef(
+        manifest=manifest,
+        payload_size=_natural(value, "payload_size"),
+        files=_natural(value, "files"),
+        chunks=_natural(value, "chunks"),
+        installed_size=_natural(value, "installed_size"),
+        platform=_take(value, "platform", str),
+        language=_take(value, "language", str),
+        optional=_take(value, "optional", bool),
+    )
+
+
+def _take(value: Mapping[str, Any], key: str, kind: type[Any]) -> Any:
+    found = value.get(key)
+    if type(found) is not kind:
+        raise BadDocument(f"the field {key!r} is missing or not of type {kind.__name__}")
+    return found
+
+
+def _natural(value: Mapping[str, Any], key: str) -> int:
+    number: int = _take(value, key, int)
+    if not 0 <= number < 1 << 53:
+        raise BadDocument(f"the field {key!r} is out of range")
+    return number
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return value
+
+
+def _refuse_number(text: str) -> Any:
+    raise ValueError(f"{text} is not an integer")
+
+
+class BadDocument(Corrupt):
+    """A document of a game breaks its format."""
+
+    code = "bad-document"
+    default_cause = "The document is damaged, was edited by hand, or something else answers under its name."
+    default_next = "Run `lading store check STORE`."
+
+
+class GameMissing(NotFound):
+    """The store has no such game."""
+
+    code = "game-missing"
+    default_cause = "The name is misspelt, or the game was never published to this store."
+    default_next = "Run `lading game list --store STORE`."
+
+
+class BuildMissing(NotFound):
+    """The game has no such build."""
+
+    code = "build-missing"
+    default_cause = "It was never published, or was retired."
+    default_next = "Run `lading build list GAME --store STORE`."
+
+
+class ChannelMissing(NotFound):
+    """The game has no such channel."""
+
+    code = "channel-missing"
+    default_cause = "Nothing was published to this channel yet, or the name is misspelt."
+
+
+class DepotMissing(NotFound):
+    """The build has no such depot."""
+
+    code = "depot-missing"
+    default_cause = "The name is misspelt, or the depot is not part of this build."

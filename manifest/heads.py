@@ -1,0 +1,86 @@
+"""The head of a manifest: where its present placement is, and which diffs lead to it from earlier manifests.
+
+Small (at most 32 KiB) and one of the few mutable objects; replaced by compare-and-set. Diffs are listed newest origin first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgpack
+
+from chunkstore.errors import Corrupt
+from chunkstore.ids import DIGEST_SIZE
+
+MAX_HEAD = 32 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class DiffRef:
+    """A diff that turns manifest `origin` (its latest build when this was written: `build`) into the head's manifest."""
+
+    origin: bytes
+    build: int
+    diff: bytes
+    payload_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Ids are raw digests; `placement_size` is the size of the placement's payload."""
+
+    placement: bytes
+    placement_size: int
+    diffs: tuple[DiffRef, ...] = ()
+
+    def diff_from(self, origin: bytes) -> DiffRef | None:
+        """The diff that starts at this manifest, if there is one."""
+        return next((ref for ref in self.diffs if ref.origin == origin), None)
+
+    def with_diff(self, ref: DiffRef) -> Head:
+        """The same head with this diff added, or in the place of one from the same origin."""
+        others = [known for known in self.diffs if known.origin != ref.origin]
+        return replace(self, diffs=tuple(sorted([*others, ref], key=lambda known: -known.build)))
+
+
+def encode_head(head: Head) -> bytes:
+    """Canonical msgpack."""
+    diffs = [[ref.origin, ref.build, ref.diff, ref.payload_size] for ref in head.diffs]
+    return msgpack.packb({"v": 1, "placement": [head.placement, head.placement_size], "diffs": diffs})
+
+
+def decode_head(data: bytes) -> Head:
+    """The head in these bytes. Raises `BadHead`. Fields that are not known yet are tolerated."""
+    try:
+        match msgpack.unpackb(data):
+            case {"v": 1, "placement": [placement, size], "diffs": list(rows)}:
+                return Head(_digest(placement), _natural(size), tuple(_diff_ref(row) for row in rows))
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise BadHead("the head is not msgpack of the expected form") from error
+    raise BadHead("the head has not the expected form")
+
+
+def _diff_ref(row: Any) -> DiffRef:
+    origin, build, diff, size = row[:4]
+    return DiffRef(_digest(origin), _natural(build), _digest(diff), _natural(size))
+
+
+def _digest(value: Any) -> bytes:
+    if type(value) is not bytes or len(value) != DIGEST_SIZE:
+        raise BadHead("the head names something that is not an id")
+    return value
+
+
+def _natural(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 53:
+        raise BadHead("the head holds a number out of range")
+    return value
+
+
+class BadHead(Corrupt):
+    """A head that breaks its format."""
+
+    code = "bad-head"
+    default_cause = "The object is damaged, or something else answers under its name."
+    default_next = "Run `lading store check STORE`; publishing the build again writes a new head."

@@ -1,0 +1,248 @@
+"""The registry: a catalogue of builds plus an object store, and the rules between them.
+
+The ports that publisher, client and server meet at, and the registry over a bare store, which needs no service: which
+key holds what, and in which order things are written so that a crash on any line leaves garbage and never a gap.
+Payloads are checked against the id they were asked for by; what a payload means is the caller's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from chunkstore.compression import compress, decompress_within
+from chunkstore.errors import Corrupt, Refused
+from chunkstore.ids import digest_of, hex_to_digest
+from chunkstore.store import Buffer, Conflict, KeyMissing, ObjectReader, ObjectStore
+from manifest.documents import GameState, canonical_json, parse_json
+from manifest.heads import MAX_HEAD, Head, decode_head, encode_head
+from manifest.keys import STORE, diff_key, head_key, manifest_key, pack_key, placement_key
+from manifest.plain import claim_number, list_games, read_game, write_game
+
+FORMAT = 1
+_HEAD_TRIES = 20
+
+
+class RegistryReader(Protocol):
+    """What a player's machine needs of a registry."""
+
+    @property
+    def url(self) -> str:
+        """Where the registry is, for people and for records."""
+        ...
+
+    @property
+    def registry_id(self) -> str:
+        """The name that the registry gave itself when it was made."""
+        ...
+
+    def game(self, game: str) -> GameState:
+        """The present builds and channels of a game. Raises `GameMissing`."""
+        ...
+
+    def head(self, scope: str, manifest: str) -> Head:
+        """The present head of a manifest. Raises `KeyMissing`."""
+        ...
+
+    def manifest(self, scope: str, manifest: str, size: int) -> bytes:
+        """The payload of a manifest, `size` bytes by the build document."""
+        ...
+
+    def placement(self, scope: str, placement: str, size: int) -> bytes:
+        """The payload of a placement."""
+        ...
+
+    def diff(self, scope: str, diff: str, size: int) -> bytes:
+        """The payload of a diff."""
+        ...
+
+    def pack_range(self, scope: str, pack: str, offset: int, length: int) -> bytes:
+        """Bytes of a pack, unverified."""
+        ...
+
+
+class RegistryWriter(RegistryReader, Protocol):
+    """What a publisher needs besides. Everything written is durable when a call returns."""
+
+    def games(self) -> list[str]:
+        """The names of all games, sorted."""
+        ...
+
+    def put_pack(self, scope: str, pack: str, data: Buffer) -> None:
+        """Store a pack under its id."""
+        ...
+
+    def put_manifest(self, scope: str, payload: Buffer) -> str:
+        """Store a manifest; its id."""
+        ...
+
+    def put_placement(self, scope: str, payload: Buffer) -> str:
+        """Store a placement; its id."""
+        ...
+
+    def put_diff(self, scope: str, payload: Buffer) -> str:
+        """Store a diff; its id."""
+        ...
+
+    def change_head(self, scope: str, manifest: str, change: Callable[[Head | None], Head]) -> None:
+        """Replace a head by what `change` makes of the present one; tried again when somebody else was first."""
+        ...
+
+    def claim_number(self, state: GameState) -> int:
+        """A build number that nobody else will use."""
+        ...
+
+    def commit(self, state: GameState) -> GameState:
+        """Make `state` the present state of its game. Raises `Conflict` if it is based on an older one."""
+        ...
+
+
+class BareReader:
+    """A registry read straight from an object store: a folder, a bucket, any web host."""
+
+    def __init__(self, store: ObjectReader) -> None:
+        self._reader = store
+        self._registry_id: str | None = None
+
+    @property
+    def url(self) -> str:
+        return self._reader.url
+
+    @property
+    def registry_id(self) -> str:
+        if self._registry_id is None:
+            self._registry_id = _read_store_document(self._reader)
+        return self._registry_id
+
+    def game(self, game: str) -> GameState:
+        return read_game(self._reader, game)
+
+    def head(self, scope: str, manifest: str) -> Head:
+        return decode_head(self._reader.get(head_key(scope, manifest), limit=MAX_HEAD).data)
+
+    def manifest(self, scope: str, manifest: str, size: int) -> bytes:
+        return self._payload(manifest_key(scope, manifest), manifest, size)
+
+    def placement(self, scope: str, placement: str, size: int) -> bytes:
+        return self._payload(placement_key(scope, placement), placement, size)
+
+    def diff(self, scope: str, diff: str, size: int) -> bytes:
+        return self._payload(diff_key(scope, diff), diff, size)
+
+    def pack_range(self, scope: str, pack: str, offset: int, length: int) -> bytes:
+        return self._reader.get_range(pack_key(scope, pack), offset, length)
+
+    def _payload(self, key: str, name: str, size: int) -> bytes:
+        """The container at `key`, opened. Its own size is bounded by zstd's worst case for `size` bytes."""
+        try:
+            payload = decompress_within(self._reader.get(key, limit=size + (size >> 8) + 512).data, limit=size)
+        except Corrupt as error:
+            error.where = error.where or key
+            raise
+        if len(payload) != size or digest_of(payload).hex() != name:
+            raise WrongPayload("the bytes are not the ones that were asked for", where=key)
+        return payload
+
+
+class BareRegistry(BareReader):
+    """A registry over an object store that can be written to."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        super().__init__(store)
+        self.store = store
+
+    def games(self) -> list[str]:
+        return list_games(self.store)
+
+    def put_pack(self, scope: str, pack: str, data: Buffer) -> None:
+        self.store.put(pack_key(scope, pack), data)
+
+    def put_manifest(self, scope: str, payload: Buffer) -> str:
+        return self._put_payload(manifest_key, scope, payload)
+
+    def put_placement(self, scope: str, payload: Buffer) -> str:
+        return self._put_payload(placement_key, scope, payload)
+
+    def put_diff(self, scope: str, payload: Buffer) -> str:
+        return self._put_payload(diff_key, scope, payload)
+
+    def change_head(self, scope: str, manifest: str, change: Callable[[Head | None], Head]) -> None:
+        key = head_key(scope, manifest)
+        for attempt in range(_HEAD_TRIES):
+            try:
+                present = self.store.get(key, limit=MAX_HEAD)
+            except KeyMissing:
+                before, match = None, None
+            else:
+                before, match = decode_head(present.data), present.etag
+            after = change(before)
+            if after == before:
+                return
+            try:
+                self.store.replace(key, encode_head(after), match=match)
+                return
+            except Conflict:
+                if attempt == _HEAD_TRIES - 1:
+                    raise
+
+    def claim_number(self, state: GameState) -> int:
+        return claim_number(self.store, state)
+
+    def commit(self, state: GameState) -> GameState:
+        return write_game(self.store, state)
+
+    def _put_payload(self, key: Callable[[str, str], str], scope: str, payload: Buffer) -> str:
+        name = digest_of(payload).hex()
+        self.store.put(key(scope, name), compress(payload))
+        return name
+
+
+def init_store(store: ObjectStore, registry_id: bytes) -> bool:
+    """Writes `lading.json` into a store; False if it is a store already."""
+    return store.put(STORE, canonical_json({"format": FORMAT, "registry": registry_id.hex()}))
+
+
+def is_store(store: ObjectReader) -> bool:
+    """Whether `lading.json` is there."""
+    try:
+        _read_store_document(store)
+    except NotAStore:
+        return False
+    return True
+
+
+def _read_store_document(store: ObjectReader) -> str:
+    try:
+        document = parse_json(store.get(STORE, limit=4096).data, "store document")
+    except KeyMissing as error:
+        raise NotAStore("this is not a Lading store: it has no lading.json", where=store.url) from error
+    found, registry = document.get("format"), document.get("registry")
+    if type(found) is not int or not isinstance(registry, str):
+        raise WrongPayload("lading.json is malformed", where=store.url)
+    if found > FORMAT:
+        raise NewerStore(f"the store has format {found}; this version knows up to {FORMAT}", where=store.url)
+    return hex_to_digest(registry, "registry id").hex()
+
+
+class WrongPayload(Corrupt):
+    """An object does not hold what its name promises."""
+
+    code = "wrong-payload"
+    default_cause = "The object is damaged or was swapped with another one."
+    default_next = "Run `lading store check STORE`; publish the build again."
+
+
+class NotAStore(Refused):
+    """A folder or URL is not a store."""
+
+    code = "not-a-store"
+    default_cause = "The path is mistyped, or the store was never made."
+    default_next = "Check the path, or make a store with `lading init STORE`."
+
+
+class NewerStore(Refused):
+    """The store was made by a newer version."""
+
+    code = "newer-store"
+    default_cause = "A newer version of Lading made this store."
+    default_next = "Install a newer version of Lading; nothing was changed."
