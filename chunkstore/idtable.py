@@ -11,6 +11,7 @@ import numpy as np
 from chunkstore.columns import Column
 
 _EMPTY = np.uint32(0xFFFFFFFF)
+_STRIDE = 1 << 16
 
 
 class IdTable:
@@ -122,3 +123,24 @@ class IdTable:
         if count * 3 // 2 > len(self._table):
             self._make_table(count)
             self._insert(np.arange(self._count, dtype=np.uint32))
+
+
+def locate(needles: Column, haystack: Column) -> Column:
+    """For each id of `needles` the row of its first occurrence in `haystack`, or -1, as int64.
+
+    The smaller side goes into the table, the larger one streams past it.
+    """
+    if len(haystack) <= len(needles):
+        table = IdTable(len(haystack))
+        _, fresh = table.add(haystack)
+        first = np.flatnonzero(fresh)
+        found = table.find(needles)
+        return np.where(found >= 0, first[found], -1) if len(first) else found
+    table = IdTable(len(needles))
+    needle_rows, _ = table.add(needles)
+    first = np.full(len(table) + 1, -1, dtype=np.int64)
+    for start in range(len(haystack) - len(haystack) % _STRIDE, -1, -_STRIDE):
+        hits = table.find(haystack[start : start + _STRIDE])
+        at = np.flatnonzero(hits >= 0)[::-1]
+        first[hits[at]] = start + at
+    return first[needle_rows]

@@ -7,6 +7,7 @@ and padding. Decoding takes nothing on faith: bounds are known before memory is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ _SPEC = {**FILE_SPEC, "chunk_sizes": ("<u4", 1), "chunk_ids": ("<u8", 4)}
 def encode_manifest(manifest: Manifest) -> bytes:
     """The canonical payload."""
     columns = [
-        *file_columns(manifest),
+        *encode_files(files_of(manifest)),
         ("chunk_sizes", manifest.chunk_sizes.astype("<u4", copy=False)),
         ("chunk_ids", manifest.chunk_ids),
     ]
@@ -53,7 +54,7 @@ def decode_manifest(payload: Buffer) -> Manifest:
     """The manifest in a payload; its chunk columns are views of it. Raises `BadManifest`, `NewerFormat`, `UnknownFeature`."""
     try:
         header, columns = decode_columns(payload, MAGIC, VERSION, _SPEC)
-        return build_manifest(header, columns, columns["chunk_sizes"], columns["chunk_ids"])
+        return build_manifest(header, decode_files(columns), columns["chunk_sizes"], columns["chunk_ids"])
     except BadPayload as error:
         raise BadManifest(error.message) from error
 
@@ -73,41 +74,84 @@ def header_of(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def file_columns(manifest: Manifest) -> list[tuple[str, Column]]:
-    """The columns with a row per file, paths and targets front-coded or joined."""
-    shared, rest, joined = _front_coded(manifest.paths)
-    targets = [manifest.targets[row].encode() for row in sorted(manifest.targets)]
+@dataclass(frozen=True, slots=True)
+class FileTable:
+    """The rows of a manifest's files without their chunks, as the columns of `Manifest`: what a diff copies and merges."""
+
+    paths: list[str]
+    kinds: Column
+    flags: Column
+    sizes: Column
+    digests: Column
+    chunk_counts: Column
+    tag_sets: Column
+    targets: Mapping[int, str]
+
+
+def files_of(manifest: Manifest, rows: Sequence[int] | None = None) -> FileTable:
+    """All file rows of a manifest, or these."""
+    if rows is None:
+        rows = range(len(manifest.paths))
+    at = np.asarray(rows, dtype=np.int64)
+    return FileTable(
+        paths=[manifest.paths[row] for row in rows],
+        kinds=manifest.kinds[at],
+        flags=manifest.flags[at],
+        sizes=manifest.sizes[at],
+        digests=manifest.digests[at],
+        chunk_counts=manifest.chunk_counts[at],
+        tag_sets=manifest.tag_sets[at],
+        targets={new: manifest.targets[old] for new, old in enumerate(rows) if old in manifest.targets},
+    )
+
+
+def encode_files(files: FileTable) -> list[tuple[str, Column]]:
+    """The columns of `FILE_SPEC`: paths front-coded, targets joined."""
+    shared, rest, joined = _front_coded(files.paths)
+    targets = [files.targets[row].encode() for row in sorted(files.targets)]
     return [
         ("path_shared", shared),
         ("path_rest", rest),
         ("path_bytes", joined),
-        ("kinds", manifest.kinds.astype("|u1", copy=False)),
-        ("flags", manifest.flags.astype("|u1", copy=False)),
-        ("tag_sets", manifest.tag_sets.astype("<u2", copy=False)),
-        ("chunk_counts", manifest.chunk_counts.astype("<u4", copy=False)),
-        ("sizes", manifest.sizes.astype("<u8", copy=False)),
-        ("digests", manifest.digests),
+        ("kinds", files.kinds.astype("|u1", copy=False)),
+        ("flags", files.flags.astype("|u1", copy=False)),
+        ("tag_sets", files.tag_sets.astype("<u2", copy=False)),
+        ("chunk_counts", files.chunk_counts.astype("<u4", copy=False)),
+        ("sizes", files.sizes.astype("<u8", copy=False)),
+        ("digests", files.digests),
         ("target_lengths", np.array([len(target) for target in targets], dtype="<u2")),
         ("target_bytes", np.frombuffer(b"".join(targets), dtype="|u1")),
     ]
 
 
-def build_manifest(
-    header: Mapping[str, Any], files: Mapping[str, Column], chunk_sizes: Column, chunk_ids: Column
-) -> Manifest:
-    """The manifest with this header, these file columns (as `file_columns` names them) and these chunks."""
+def decode_files(columns: Mapping[str, Column]) -> FileTable:
+    """The file rows in the columns of `FILE_SPEC`; of their content only what decoding needs is checked here."""
+    return FileTable(
+        paths=_decode_paths(columns["path_shared"], columns["path_rest"], columns["path_bytes"]),
+        kinds=columns["kinds"],
+        flags=columns["flags"],
+        sizes=columns["sizes"],
+        digests=columns["digests"],
+        chunk_counts=columns["chunk_counts"],
+        tag_sets=columns["tag_sets"],
+        targets=_decode_targets(columns["kinds"], columns["target_lengths"], columns["target_bytes"]),
+    )
+
+
+def build_manifest(header: Mapping[str, Any], files: FileTable, chunk_sizes: Column, chunk_ids: Column) -> Manifest:
+    """The manifest with this header, these files and these chunks."""
     cut, tags = _parse_header(header)
     return Manifest(
         cut=cut,
-        paths=decode_paths(files["path_shared"], files["path_rest"], files["path_bytes"]),
-        kinds=files["kinds"],
-        flags=files["flags"],
-        sizes=files["sizes"],
-        digests=files["digests"],
-        chunk_counts=files["chunk_counts"],
-        tag_sets=files["tag_sets"],
+        paths=files.paths,
+        kinds=files.kinds,
+        flags=files.flags,
+        sizes=files.sizes,
+        digests=files.digests,
+        chunk_counts=files.chunk_counts,
+        tag_sets=files.tag_sets,
         tags=tags,
-        targets=decode_targets(files["kinds"], files["target_lengths"], files["target_bytes"]),
+        targets=files.targets,
         chunk_ids=chunk_ids,
         chunk_sizes=chunk_sizes,
     )
@@ -155,7 +199,7 @@ def _common(a: bytes, b: bytes) -> int:
     return length - (differing.bit_length() + 7) // 8
 
 
-def decode_paths(shared: Column, rest: Column, joined: Column) -> list[str]:
+def _decode_paths(shared: Column, rest: Column, joined: Column) -> list[str]:
     """The paths that these columns hold. Raises `BadManifest` unless each shares all that it can with the one before."""
     if len(shared) != len(rest) or int(rest.sum(dtype=np.int64)) != len(joined):
         raise BadManifest("the path columns do not add up")
@@ -175,7 +219,7 @@ def decode_paths(shared: Column, rest: Column, joined: Column) -> list[str]:
     return paths
 
 
-def decode_targets(kinds: Column, lengths: Column, joined: Column) -> dict[int, str]:
+def _decode_targets(kinds: Column, lengths: Column, joined: Column) -> dict[int, str]:
     """Where each link points, by row. Raises `BadManifest`."""
     rows = np.flatnonzero(kinds == Kind.LINK).tolist()
     ends = np.cumsum(lengths, dtype=np.int64).tolist()

@@ -1,0 +1,198 @@
+"""Diffs: the payload of one manifest made from another's, and where the chunks that are new lie.
+
+Both tables of a manifest, files and chunks, are told in runs: so many rows copied from the old table, so many given
+literally. The literal chunks are exactly the missing ones, and the diff carries their placement, so its size follows the
+change and not the build. A diff needs no signature: its result must hash to an id that is signed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chunkstore.columns import BadPayload, Column, decode_columns, encode_columns
+from chunkstore.errors import Corrupt
+from chunkstore.idtable import locate
+from chunkstore.placements import Placement, decode_placement, encode_placement
+from chunkstore.store import Buffer
+from manifest.model import Manifest, ranges
+from manifest.payload import (
+    FILE_SPEC,
+    FileTable,
+    build_manifest,
+    decode_files,
+    encode_files,
+    encode_manifest,
+    files_of,
+    header_of,
+    manifest_id,
+)
+
+MAGIC = b"LADDIF"
+VERSION = 1
+_LITERAL = 0xFFFFFFFF
+_SPEC = {
+    "file_starts": ("<u4", 1),
+    "file_counts": ("<u4", 1),
+    **FILE_SPEC,
+    "chunk_starts": ("<u4", 1),
+    "chunk_run_lengths": ("<u4", 1),
+    "chunk_sizes": ("<u4", 1),
+    "chunk_ids": ("<u8", 4),
+    "placement": ("|u1", 1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a diff yields: the new manifest with its payload, which of its chunks the old one lacks, and where they lie."""
+
+    manifest: Manifest
+    payload: bytes
+    new_chunks: Column
+    placement: Placement
+
+
+def make_diff(old: Manifest, new: Manifest, placement: Placement) -> bytes:
+    """The payload of the diff from `old` to `new`; `placement` is that of all chunks of `new`."""
+    files = file_sources(old, new)
+    chunks = chunk_sources(old, new, files)
+    literal_chunks = np.flatnonzero(chunks < 0)
+    sizes = new.chunk_sizes[literal_chunks]
+    place = np.frombuffer(encode_placement(placement.take(literal_chunks), sizes), dtype="|u1")
+    file_starts, file_counts = _runs(files)
+    chunk_starts, chunk_counts = _runs(chunks)
+    return encode_columns(
+        MAGIC,
+        VERSION,
+        header_of(new),
+        [
+            ("file_starts", file_starts),
+            ("file_counts", file_counts),
+            *encode_files(files_of(new, np.flatnonzero(files < 0).tolist())),
+            ("chunk_starts", chunk_starts),
+            ("chunk_run_lengths", chunk_counts),
+            ("chunk_sizes", sizes),
+            ("chunk_ids", new.chunk_ids[literal_chunks]),
+            ("placement", place),
+        ],
+    )
+
+
+def apply_diff(old: Manifest, diff: Buffer, *, wanted: bytes, files: int, chunks: int) -> Applied:
+    """The manifest `wanted`, which has so many files and chunks by its build document, made from `old`.
+
+    Raises `BadDiff` if the result is anything else; takes no more memory than these counts allow.
+    """
+    try:
+        header, columns = decode_columns(diff, MAGIC, VERSION, _SPEC)
+        file_rows = _sources(columns["file_starts"], columns["file_counts"], len(old.paths), files)
+        chunk_rows = _sources(columns["chunk_starts"], columns["chunk_run_lengths"], len(old.chunk_ids), chunks)
+        sizes, ids = columns["chunk_sizes"], columns["chunk_ids"]
+        placement = decode_placement(columns["placement"].tobytes(), sizes)
+        manifest = build_manifest(
+            header,
+            _merged_files(files_of(old), decode_files(columns), file_rows),
+            _merged(old.chunk_sizes, sizes, chunk_rows),
+            _merged(old.chunk_ids, ids, chunk_rows),
+        )
+    except BadPayload as error:
+        raise BadDiff(error.message) from error
+    payload = encode_manifest(manifest)
+    if manifest_id(payload) != wanted:
+        raise BadDiff("the diff does not lead to the wanted manifest")
+    return Applied(manifest, payload, np.flatnonzero(chunk_rows < 0), placement)
+
+
+def file_sources(old: Manifest, new: Manifest) -> Column:
+    """For each file of `new` the row of an entry of `old` that is equal in every column, or -1."""
+    rows = match_paths(old, new)
+    there = np.flatnonzero(rows >= 0)
+    at = rows[there]
+    equal = (new.digests[there] == old.digests[at]).all(axis=1)
+    for name in ("kinds", "flags", "sizes", "chunk_counts", "tag_sets"):
+        equal &= getattr(new, name)[there] == getattr(old, name)[at]
+    if new.tags != old.tags:
+        equal[:] = False
+    rows[there[~equal]] = -1
+    return rows
+
+
+def match_paths(old: Manifest, new: Manifest) -> Column:
+    """For each file of `new` the row of the entry of `old` with the same path, or -1."""
+    by_path = {path: row for row, path in enumerate(old.paths)}
+    return np.fromiter((by_path.get(path, -1) for path in new.paths), dtype=np.int64, count=len(new.paths))
+
+
+def chunk_sources(old: Manifest, new: Manifest, files: Column) -> Column:
+    """For each chunk of `new` a row of `old` with the same id, or -1: in the equal file first, so that runs stay long."""
+    sources = np.full(len(new.chunk_ids), -1, dtype=np.int64)
+    equal = np.flatnonzero(files >= 0)
+    mine, theirs = new.chunk_rows(equal), old.chunk_rows(files[equal])
+    same = (new.chunk_ids[mine] == old.chunk_ids[theirs]).all(axis=1)
+    sources[mine[same]] = theirs[same]
+    open_rows = np.flatnonzero(sources < 0)
+    if len(open_rows):
+        sources[open_rows] = locate(new.chunk_ids[open_rows], old.chunk_ids)
+    return sources
+
+
+def _runs(sources: Column) -> tuple[Column, Column]:
+    """`sources` as runs of consecutive rows, `_LITERAL` standing for the start of a run of -1."""
+    breaks = np.ones(len(sources), dtype=bool)
+    step = np.diff(sources)
+    literal = sources < 0
+    breaks[1:] = np.where(literal[1:], ~literal[:-1], step != 1)
+    starts = np.flatnonzero(breaks)
+    counts = np.diff(np.append(starts, len(sources)))
+    first = sources[starts] if len(sources) else sources
+    return np.where(first < 0, _LITERAL, first).astype("<u4"), counts.astype("<u4")
+
+
+def _sources(starts: Column, counts: Column, available: int, expected: int) -> Column:
+    """The inverse of `_runs`. The sum is compared with what the build document promises before memory is taken."""
+    if len(starts) != len(counts) or int(counts.sum(dtype=np.int64)) != expected:
+        raise BadDiff("the diff leads to another number of rows")
+    literal = starts == _LITERAL
+    ends = starts[~literal].astype(np.int64) + counts[~literal]
+    if len(ends) and int(ends.max()) > available:
+        raise BadDiff("the diff copies rows that the old manifest does not have")
+    rows = ranges(np.where(literal, 0, starts), counts)
+    rows[np.repeat(literal, counts)] = -1
+    return rows
+
+
+def _merged(old: Column, literal: Column, rows: Column) -> Column:
+    copied = rows >= 0
+    if len(rows) - int(copied.sum()) != len(literal):
+        raise BadDiff("the diff gives more or fewer literal rows than it uses")
+    merged = np.empty((len(rows), *old.shape[1:]), dtype=old.dtype)
+    merged[copied] = old[rows[copied]]
+    merged[~copied] = literal
+    return merged
+
+
+def _merged_files(old: FileTable, literal: FileTable, rows: Column) -> FileTable:
+    columns: dict[str, Any] = {
+        name: _merged(getattr(old, name), getattr(literal, name), rows)
+        for name in ("kinds", "flags", "sizes", "digests", "chunk_counts", "tag_sets")
+    }
+    paths, targets = [], {}
+    given = 0
+    for row, source in enumerate(rows.tolist()):
+        table, at = (old, source) if source >= 0 else (literal, given)
+        given += source < 0
+        paths.append(table.paths[at])
+        if at in table.targets:
+            targets[row] = table.targets[at]
+    return FileTable(paths=paths, targets=targets, **columns)
+
+
+class BadDiff(Corrupt):
+    """A diff that breaks its format or does not lead where it must."""
+
+    code = "bad-diff"
+    default_cause = "The diff is damaged, or starts from another manifest."
+    default_next = "The whole manifest is fetched instead; run `lading store check STORE`."
