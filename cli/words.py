@@ -37,6 +37,11 @@ class _Words(click.Command):
     def get_help_option(self, ctx: click.Context) -> click.Option:
         return _HELP
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if isinstance(ctx.obj, Call):  # a shell that completes a line parses without one
+            ctx.obj.command = ctx.command_path.partition(" ")[2]
+        return super().parse_args(ctx, args)
+
 
 class Verb(_Words):
     """A command whose function takes a `Run` first and returns an `Outcome`. Options named as a setting override it."""
@@ -44,7 +49,6 @@ class Verb(_Words):
     def invoke(self, ctx: click.Context) -> Outcome:
         assert self.callback is not None
         call: Call = ctx.obj
-        call.command = command_name(ctx)
         own = {name: value for name, value in ctx.params.items() if name not in SETTING_NAMES}
         flags = {name: value for name, value in ctx.params.items() if name in SETTING_NAMES and value is not None}
         call.cancel.check()
@@ -112,22 +116,14 @@ def dispatch(program: click.Command, argv: Sequence[str], call: Call) -> Outcome
 
 
 def _misused(mistake: click.ClickException, call: Call) -> Outcome:
-    ctx = getattr(mistake, "ctx", None)
-    call.command = command_name(ctx) if ctx else call.command
     if isinstance(mistake, click.exceptions.NoArgsIsHelpError):
         return Outcome(text=mistake.message, error=Usage("no command was given"))
     advice = f"Run `lading {call.command}".rstrip() + " --help`."
     return Outcome(error=Usage(mistake.format_message().replace("\n", " "), next=advice))
 
 
-def command_name(ctx: click.Context) -> str:
-    """The words that name the command, without the program's: `config show`."""
-    return ctx.command_path.partition(" ")[2]
-
-
 def _answer_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        ctx.obj.command = command_name(ctx)
         raise Answer(Outcome({"help": ctx.get_help()}, text=ctx.get_help()))
 
 

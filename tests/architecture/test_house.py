@@ -1,0 +1,79 @@
+"""The shape of the house that a linter does not see: names, lengths, declared libraries, a light start."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from tests.kit.errors import PACKAGES
+
+ROOT = Path(__file__).parents[2]
+BANNED_NAMES = {"base", "common", "core", "helper", "helpers", "manager", "misc", "util", "utils"}
+HEAVY = {"numpy", "rich", "pydantic", "sqlalchemy", "tuf", "msgpack", "pyreqwest", "zstandard"}
+LONGEST_FILE = 400
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def test_no_file_is_a_drawer_for_odds_and_ends() -> None:
+    odd = [path for path in sources(*PACKAGES, "tests", "benchmarks") if set(path.stem.split("_")) & BANNED_NAMES]
+    assert odd == []
+
+
+def test_no_file_is_longer_than_a_reader_can_hold() -> None:
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in sources(*PACKAGES, "tests")}
+    assert {path: length for path, length in lengths.items() if length > LONGEST_FILE} == {}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Top-level names that the file imports, also inside functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.split(".")[0]
+
+
+def declared() -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = (requirements for name, requirements in project["optional-dependencies"].items() if name not in TOOLS)
+    requirements = [*project["dependencies"], *(requirement for group in extras for requirement in group)]
+    return {re.split(r"[\[<>=!~; ]", requirement, maxsplit=1)[0].lower() for requirement in requirements}
+
+
+TOOLS = {"all", "bench", "lint", "test"}
+
+
+def test_every_imported_library_is_declared() -> None:
+    """A library that is only on the developer's machine would be missing on the user's."""
+    known = {*sys.stdlib_module_names, *PACKAGES}
+    owners = packages_distributions()
+    missing: dict[str, str] = {}
+    for path in sources(*PACKAGES):
+        for name in set(imported(path)) - known:
+            distributions = {owner.lower().replace("_", "-") for owner in owners.get(name, [name])}
+            if not distributions & declared():
+                missing[name] = path.relative_to(ROOT).as_posix()
+    assert missing == {}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["config", "show"], ["config", "shw"]], ids=" ".join)
+def test_the_start_is_light(words: list[str]) -> None:
+    """`--help` costs at most 100 ms above bare Python: what takes longer to import than that stays out."""
+    program = f"import sys; sys.argv = ['lading', *{words!r}]; from cli.main import main; main()"
+    finished = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    loaded = {line.rpartition("|")[2].strip().split(".")[0] for line in finished.stderr.splitlines() if "|" in line}
+    assert "click" in loaded
+    assert loaded & HEAVY == set()

@@ -1,0 +1,28 @@
+"""Command lines that see none of the settings of whoever runs the tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.kit.command import Lading
+from tests.kit.command import lading as run_lading
+
+
+@pytest.fixture
+def user_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the user's configuration file would be; nothing is there, and no variable is set."""
+    for name in os.environ:
+        if name.startswith("LADING_") or name in ("NO_COLOR", "_LADING_COMPLETE"):
+            monkeypatch.delenv(name)
+    file = tmp_path / "config" / "config.toml"
+    monkeypatch.setattr("cli.config.config_file", lambda: file)
+    return file
+
+
+@pytest.fixture
+def lading(user_config: Path) -> Lading:
+    """`lading("config", "show", "--json")` in a clean environment."""
+    return run_lading

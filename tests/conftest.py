@@ -1,0 +1,48 @@
+"""What every test may ask for, and how hard the property tests try."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.kit.clock import FakeClock
+from tests.kit.nginx import Nginx, serving
+
+_SERVICE_FIXTURES = {"nginx"}
+
+# No deadline: tests assert work, and the machine is shared.
+settings.register_profile("dev", deadline=None, max_examples=50)
+settings.register_profile("ci", deadline=None, max_examples=200, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that asks for a server program, so that `-m "not services"` leaves none behind."""
+    for item in items:
+        if _SERVICE_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.services)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that stands still."""
+    return FakeClock()
+
+
+@pytest.fixture
+def nginx(tmp_path: Path) -> Iterator[Callable[..., Nginx]]:
+    """A function that serves a folder with the real nginx: `nginx(folder).url`."""
+    with ExitStack() as stack:
+        started = 0
+
+        def serve(root: Path, *, extra: str = "") -> Nginx:
+            nonlocal started
+            started += 1
+            return stack.enter_context(serving(root, tmp_path / f".nginx{started}", extra=extra))
+
+        yield serve

@@ -1,0 +1,43 @@
+"""Runs one command line inside the test's process and keeps what it wrote."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from chunkstore.cancel import Cancel
+from cli.main import execute
+from tests.kit.clock import FakeClock
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command line ended."""
+
+    exit: int
+    stdout: str
+    stderr: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The one JSON document on standard output."""
+        document: dict[str, Any] = json.loads(self.stdout)
+        return document
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Standard error read as events, every line of it."""
+        return [json.loads(line) for line in self.stderr.splitlines()]
+
+
+Lading = Callable[..., Finished]
+
+
+def lading(*argv: str, cancel: Cancel | None = None) -> Finished:
+    """Run `lading` with these words."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    code = execute(argv, stdout=stdout, stderr=stderr, clock=FakeClock(), cancel=cancel or Cancel())
+    return Finished(code, stdout.getvalue(), stderr.getvalue())
