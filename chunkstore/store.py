@@ -3,10 +3,11 @@
 This file is the contract; `tests/conformance/object_store.py` is its executable form and every adapter passes it.
 
 - **Keys** are relative, `/`-separated, of the characters `[A-Za-z0-9._-]`, without empty, `.` or `..` parts.
-- **Atomic**: a reader sees all of an object or nothing. **Durable**: when `put` or `replace` returns, the bytes survive a
-  power cut.
-- **Absent** is `KeyMissing`; an adapter that could not find out raises `Unavailable`. A failed listing raises, it is never
-  an empty one.
+- **Atomic**: a reader sees all of an object or nothing. **Durable**: when `put` or `replace` returns, the bytes survive
+  a power cut.
+- **Absent** is `KeyMissing`; an adapter that could not find out raises `Unavailable`. A failed listing raises, it is
+  never an empty one.
+- No key is another key's folder: a store that holds `a/b` is never asked to hold `a`.
 - Safe to use from many threads at once.
 """
 
@@ -59,15 +60,19 @@ class ObjectReader(Protocol):
         ...
 
     def get(self, key: str, *, limit: int) -> Fetched:
-        """The whole object. Raises `KeyMissing`; `ObjectTooLarge` if it is longer than `limit` bytes (read no further)."""
+        """The whole object. Raises `KeyMissing`; `ObjectTooLarge` if it is longer than `limit` bytes, reading no more."""
         ...
 
     def get_range(self, key: str, offset: int, length: int) -> bytes:
-        """Exactly `length` bytes from `offset`. Raises `KeyMissing`; `ShortObject` if the object ends before that."""
+        """Exactly `length` bytes, at least one, from `offset`. Raises `KeyMissing`; `ShortObject` if it ends before."""
         ...
 
     def stat(self, key: str) -> Stat:
         """Size, tag and time of an object. Raises `KeyMissing`."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections. Calls in flight end with `Interrupted`; that is how a silent host is left at once."""
         ...
 
 
@@ -86,19 +91,28 @@ class ObjectStore(ObjectReader, Protocol):
         ...
 
     def list(self, prefix: str) -> Iterator[Entry]:
-        """All objects whose key starts with `prefix`, in key order. Raises `NotListable` where the medium cannot list."""
+        """All objects whose key starts with `prefix`, in key order. Raises `NotListable` where the medium cannot list.
+
+        A failure may come at any step of the iteration; what was listed until then is not the whole.
+        """
         ...
 
     def delete(self, key: str) -> None:
-        """Remove the object; absent is fine."""
+        """Remove the object; absent is fine. A power cut may bring it back."""
         ...
 
 
 def check_key(key: str) -> str:
-    """`key` itself if it has the form that every medium can hold; `ValueError` otherwise (keys are made by the program)."""
+    """`key` itself if every medium can hold it; `ValueError` otherwise, for keys are made by the program."""
     if not key or len(key) > 900 or any(not _PART.fullmatch(p) or p in (".", "..") for p in key.split("/")):
         raise ValueError(f"not an object key: {key!r}")
     return key
+
+
+def check_range(offset: int, length: int) -> None:
+    """`ValueError` unless the two name at least one byte; HTTP cannot ask for none."""
+    if offset < 0 or length < 1:
+        raise ValueError(f"not a range: {length} bytes from {offset}")
 
 
 class KeyMissing(NotFound):
