@@ -86,6 +86,13 @@ class PackBuilder:
         self._sizes += sizes
         self._ids += ids
 
+    def absorb(self, other: PackBuilder) -> None:
+        """Appends all frames of another builder of the same session, which is used up."""
+        self._data += memoryview(other._data)[_HEADER.size :]
+        self._frames += other._frames
+        self._sizes += other._sizes
+        self._ids += other._ids
+
     def finish(self) -> tuple[bytes, bytearray, PackIndex]:
         """The pack's id, its bytes, and its index. The builder is used up."""
         index = _index(np.array(self._frames, dtype="<u4").reshape(-1, 4), np.array(self._sizes, "<u4"), self._ids)

@@ -1,4 +1,4 @@
 """Turns a manifest into an installed folder: inventory, fetch, apply, verify, repair.
 
-Reads through the `Registry` port and writes one folder; never imports `publisher` or `server`.
+Reads through the `RegistryReader` port and writes one folder; never imports `publisher` or `server`.
 """

@@ -5,9 +5,14 @@ from __future__ import annotations
 STORE = "lading.json"
 
 
+def packs_prefix(scope: str) -> str:
+    """Where all packs of a scope lie: what a prefix token covers."""
+    return f"s/{scope}/packs/"
+
+
 def pack_key(scope: str, pack: str) -> str:
     """A pack, by its id in hexadecimal."""
-    return f"s/{scope}/packs/{pack[:2]}/{pack}"
+    return f"{packs_prefix(scope)}{pack[:2]}/{pack}"
 
 
 def manifest_key(scope: str, manifest: str) -> str:

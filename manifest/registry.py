@@ -7,16 +7,17 @@ Payloads are checked against the id they were asked for by; what a payload means
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from chunkstore.compression import compress, decompress_within
 from chunkstore.errors import Corrupt, Refused
 from chunkstore.ids import digest_of, hex_to_digest
+from chunkstore.packs import PackIndex, read_index
 from chunkstore.store import Buffer, Conflict, KeyMissing, ObjectReader, ObjectStore
 from manifest.documents import GameState, canonical_json, parse_json
 from manifest.heads import MAX_HEAD, Head, decode_head, encode_head
-from manifest.keys import STORE, diff_key, head_key, manifest_key, pack_key, placement_key
+from manifest.keys import STORE, diff_key, head_key, manifest_key, pack_key, packs_prefix, placement_key
 from manifest.plain import claim_number, list_games, read_game, write_game
 
 FORMAT = 1
@@ -66,6 +67,14 @@ class RegistryWriter(RegistryReader, Protocol):
 
     def games(self) -> list[str]:
         """The names of all games, sorted."""
+        ...
+
+    def packs(self, scope: str) -> Mapping[str, int]:
+        """The packs that are there now, with their sizes in bytes."""
+        ...
+
+    def pack_index(self, scope: str, pack: str) -> PackIndex:
+        """What a pack holds. Raises `KeyMissing`, `BadPack`."""
         ...
 
     def put_pack(self, scope: str, pack: str, data: Buffer) -> None:
@@ -154,6 +163,12 @@ class BareRegistry(BareReader):
     def games(self) -> list[str]:
         return list_games(self.store)
 
+    def packs(self, scope: str) -> Mapping[str, int]:
+        return {entry.key.rpartition("/")[2]: entry.size for entry in self.store.list(packs_prefix(scope))}
+
+    def pack_index(self, scope: str, pack: str) -> PackIndex:
+        return read_index(self.store, pack_key(scope, pack))
+
     def put_pack(self, scope: str, pack: str, data: Buffer) -> None:
         self.store.put(pack_key(scope, pack), data)
 
@@ -192,8 +207,14 @@ class BareRegistry(BareReader):
         return write_game(self.store, state)
 
     def _put_payload(self, key: Callable[[str, str], str], scope: str, payload: Buffer) -> str:
+        """Stores a payload under its digest. What lies there already is read back, so that publishing mends damage."""
         name = digest_of(payload).hex()
-        self.store.put(key(scope, name), compress(payload))
+        at, container = key(scope, name), compress(payload)
+        if not self.store.put(at, container):
+            try:
+                self._payload(at, name, len(payload))
+            except Corrupt:
+                self.store.replace(at, container, match=self.store.stat(at).etag)
         return name
 
 

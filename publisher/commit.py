@@ -1,0 +1,227 @@
+"""From a manifest to a live build: the order of writes in which a crash on any line leaves garbage and never a gap.
+
+Packs are stored before this begins. Then: manifest and placement; the diff from the manifest that players have now; the
+head; the pointer of the game, which is the moment of truth; last, the diffs from older manifests and the one back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from chunkstore.ids import digest_of
+from chunkstore.placements import Placement, encode_placement
+from chunkstore.store import Conflict, KeyMissing
+from delta.diff import make_diff
+from manifest.documents import Build, Channel, DepotRef, GameState
+from manifest.heads import DiffRef, Head
+from manifest.model import Manifest
+from manifest.paths import check_union
+from manifest.payload import decode_manifest, encode_manifest
+from manifest.registry import RegistryWriter
+from publisher.known import read_placement
+from chunkstore.errors import Refused
+
+DIFF_DEPTH = 16
+"""Diffs lead straight from so many of the newest distinct manifests; then from every doubled distance beyond."""
+
+_COMMIT_TRIES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A manifest whose chunks are all stored, with its payload; `placement` is None if it need not be written anew."""
+
+    depot: str
+    ref: DepotRef
+    manifest: Manifest
+    payload: bytes
+    placement: Placement | None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What a build document says besides its depots. `version` None: the build's number."""
+
+    version: str | None
+    channel: str | None
+    notes: str = ""
+    critical: bool = False
+
+
+def seal(depot: str, manifest: Manifest, placement: Callable[[], Placement], known: Iterable[str], like: DepotRef) -> Sealed:
+    """`manifest` as a depot of a build. Its placement is asked for only if the game does not have the manifest yet."""
+    payload = encode_manifest(manifest)
+    name = digest_of(payload).hex()
+    ref = replace(
+        like,
+        manifest=name,
+        payload_size=len(payload),
+        files=len(manifest.paths),
+        chunks=len(manifest.chunk_ids),
+        installed_size=manifest.installed_size,
+    )
+    return Sealed(depot, ref, manifest, payload, None if name in set(known) else placement())
+
+
+def write_sealed(registry: RegistryWriter, state: GameState, sealed: Sealed) -> None:
+    """Stores manifest, placement and head of a sealed depot, with the diff from the newest other manifest."""
+    registry.put_manifest(state.scope, sealed.payload)
+    if sealed.placement is None:
+        return
+    encoded = encode_placement(sealed.placement, sealed.manifest.chunk_sizes)
+    name = bytes.fromhex(registry.put_placement(state.scope, encoded))
+
+    def placed(head: Head | None) -> Head:
+        return replace(head or Head(name, len(encoded)), placement=name, placement_size=len(encoded))
+
+    registry.change_head(state.scope, sealed.ref.manifest, placed)
+
+
+def commit(
+    registry: RegistryWriter, state: GameState, sealed: Sealed, release: Release, now: int
+) -> tuple[GameState, Build]:
+    """Makes the build live. The loser of a race inherits the other depots again and retries. Raises `VersionTaken`."""
+    number = registry.claim_number(state)
+    for attempt in range(_COMMIT_TRIES):
+        state, build = plan_build(registry, state, sealed, release, number, now)
+        try:
+            return registry.commit(state), build
+        except Conflict:
+            if attempt == _COMMIT_TRIES - 1:
+                raise
+            state = registry.game(state.game)
+            if number <= max(state.builds, default=0):
+                number = registry.claim_number(state)
+    raise RuntimeError("unreachable: the last try returns or raises")
+
+
+def plan_build(
+    registry: RegistryWriter, state: GameState, sealed: Sealed, release: Release, number: int, now: int
+) -> tuple[GameState, Build]:
+    """The state of the game with the new build, on top of `state`. Raises `VersionTaken`, `PathCollision`."""
+    parent = parent_build(state, release.channel)
+    inherited = dict(parent.depots) if parent else {}
+    depots = {**inherited, sealed.depot: sealed.ref}
+    version = release.version or str(number)
+    for other in state.builds.values():
+        if other.version == version and dict(other.depots) != depots and release.version:
+            raise VersionTaken(
+                f"{state.game} has a build with the version {version} and other content (#{other.number})",
+                where=state.game,
+                data={"version": version, "build": other.number},
+            )
+    _check_together(registry, state, sealed, depots)
+    build = Build(
+        number=number,
+        version=version,
+        depots=depots,
+        published_at=now,
+        notes=release.notes,
+        critical=release.critical,
+        rollback_to=parent.number if parent else 0,
+    )
+    channels = dict(state.channels)
+    if release.channel:
+        before = channels.get(release.channel)
+        channels[release.channel] = Channel(
+            name=release.channel,
+            build=number,
+            sequence=before.sequence + 1 if before else 1,
+            previous=before.build if before else 0,
+            minimum=before.minimum if before else 0,
+        )
+    return replace(state, builds={**state.builds, number: build}, channels=channels), build
+
+
+def parent_build(state: GameState, channel: str | None) -> Build | None:
+    """Whose other depots a new build inherits: the channel's present build, else the newest."""
+    if channel in state.channels:
+        return state.builds[state.channels[channel].build]
+    return state.builds[max(state.builds)] if state.builds else None
+
+
+def write_diffs(registry: RegistryWriter, state: GameState, sealed: Sealed, *, newest_only: bool) -> None:
+    """Stores the diffs that lead to the sealed manifest from earlier ones, and the one back, as far as they are missing.
+
+    With `newest_only` just the one from the manifest before: players who are up to date must find it when the build
+    goes live; the others may come after.
+    """
+    name = sealed.ref.manifest
+    earlier = [(build, manifest) for build, manifest in state.newest_manifests(sealed.depot) if manifest != name]
+    wanted = earlier[:1] if newest_only else [row for at, row in enumerate(earlier) if _is_wanted(at + 1)]
+    head = registry.head(state.scope, name)
+    placement = sealed.placement
+    for build, origin in wanted:
+        if head.diff_from(bytes.fromhex(origin)):
+            continue
+        old = _read_manifest(registry, state, origin)
+        placement = placement or read_placement(registry, state.scope, name, sealed.manifest)
+        _add_diff(registry, state, (build, origin, old), (name, sealed.manifest, placement))
+    if not newest_only and earlier:
+        _write_diff_back(registry, state, sealed, earlier[0][1])
+
+
+def _write_diff_back(registry: RegistryWriter, state: GameState, sealed: Sealed, previous: str) -> None:
+    """The diff into the manifest before, for rollback."""
+    name = sealed.ref.manifest
+    if registry.head(state.scope, previous).diff_from(bytes.fromhex(name)):
+        return
+    old = _read_manifest(registry, state, previous)
+    number = max(n for n, m in state.newest_manifests(sealed.depot) if m == name)
+    placement = read_placement(registry, state.scope, previous, old)
+    _add_diff(registry, state, (number, name, sealed.manifest), (previous, old, placement))
+
+
+def _add_diff(
+    registry: RegistryWriter,
+    state: GameState,
+    origin: tuple[int, str, Manifest],
+    target: tuple[str, Manifest, Placement],
+) -> None:
+    build, name, old = origin
+    leads_to, new, placement = target
+    payload = make_diff(old, new, placement)
+    diff = registry.put_diff(state.scope, payload)
+    ref = DiffRef(bytes.fromhex(name), build, bytes.fromhex(diff), len(payload))
+
+    def with_diff(head: Head | None) -> Head:
+        if head is None:
+            raise KeyMissing("the head of a manifest is gone", where=leads_to)
+        return head.with_diff(ref)
+
+    registry.change_head(state.scope, leads_to, with_diff)
+
+
+def _is_wanted(distance: int) -> bool:
+    return distance <= DIFF_DEPTH or (distance >= 2 * DIFF_DEPTH and distance & (distance - 1) == 0)
+
+
+def _read_manifest(registry: RegistryWriter, state: GameState, name: str) -> Manifest:
+    size = next(
+        ref.payload_size for build in state.builds.values() for ref in build.depots.values() if ref.manifest == name
+    )
+    return decode_manifest(registry.manifest(state.scope, name, size))
+
+
+def _check_together(registry: RegistryWriter, state: GameState, sealed: Sealed, depots: dict[str, DepotRef]) -> None:
+    """Refuses a path that two depots would both install on some machine."""
+    trees = [(sealed.depot, sealed.manifest.paths, sealed.manifest.kinds.tolist())]
+    for name, ref in depots.items():
+        if name == sealed.depot or not platforms_meet(ref.platform, sealed.ref.platform):
+            continue
+        other = decode_manifest(registry.manifest(state.scope, ref.manifest, ref.payload_size))
+        check_union([*trees, (name, other.paths, other.kinds.tolist())])
+
+
+def platforms_meet(a: str, b: str) -> bool:
+    """Whether one machine may install depots of both platforms."""
+    return a == b or "any" in (a, b)
+
+
+class VersionTaken(Refused):
+    """A version label names one content for ever."""
+
+    code = "version-taken"
+    default_cause = "A version label can only be published again with the same content."
+    default_next = "Choose another --version, or leave it out."

@@ -1,0 +1,110 @@
+"""Which chunks the scope holds already and where they lie: what one publish may refer to instead of sending.
+
+Filled from the registry's own answers (placements of live manifests, indexes of this session's earlier packs), and only
+with chunks whose pack is there right now; never from a local guess. Grows by the chunks that this publish adds.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import numpy as np
+
+from chunkstore.columns import Column
+from chunkstore.idtable import IdTable
+from chunkstore.ids import DIGEST_SIZE
+from chunkstore.packs import PackIndex
+from chunkstore.placements import Placement, decode_placement, join
+from manifest.documents import GameState
+from manifest.model import Manifest
+from manifest.payload import decode_manifest
+from manifest.registry import RegistryWriter
+
+DEDUP_DEPTH = 16
+"""So many of the newest distinct manifests of the depot are deduplicated against, besides those of all channels."""
+
+
+class KnownChunks:
+    """Chunk ids in a table; for each, in the end, one place. Safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._table = IdTable()
+        self._parts: list[Placement] = []
+        self._rows: list[Column] = []
+
+    def claim(self, ids: Column) -> tuple[Column, Column]:
+        """The row of each id, and which ones nobody knew: those the caller must store and then `place`."""
+        with self._lock:
+            return self._table.add(ids)
+
+    def place(self, rows: Column, placement: Placement) -> None:
+        """Says where the chunks of these rows lie."""
+        with self._lock:
+            self._rows.append(rows.astype("<u4"))
+            self._parts.append(placement)
+
+    def learn(self, ids: Column, placement: Placement) -> None:
+        """Adds chunks that are stored already; of those known before, the first place counts."""
+        rows, fresh = self.claim(ids)
+        new = np.flatnonzero(fresh)
+        if len(new):
+            self.place(rows[new], placement.take(new))
+
+    def placement_of(self, ids: Column) -> Placement:
+        """Where each of these chunks lies, all of which are known and placed."""
+        with self._lock:
+            rows = self._table.find(ids)
+            placed_rows = np.concatenate([*self._rows, np.empty(0, "<u4")])
+            at = np.full(len(self._table), -1, dtype=np.int64)
+            at[placed_rows] = np.arange(len(placed_rows))
+            if len(rows) and (rows.min() < 0 or at[rows].min() < 0):
+                raise RuntimeError("a chunk of the manifest was neither known nor stored")
+            return join(self._parts).take(at[rows])
+
+
+def placement_of_pack(pack: str, index: PackIndex) -> Placement:
+    """The placement of all chunks of one pack, in its order."""
+    frames, offsets = index.chunk_places()
+    return Placement(
+        packs=np.frombuffer(bytes.fromhex(pack), dtype="<u8").reshape(1, DIGEST_SIZE // 8),
+        frame_pack=np.zeros(len(index.kinds), dtype="<u4"),
+        frame_offset=index.offsets,
+        frame_stored=index.stored,
+        frame_raw=index.raw,
+        frame_kind=index.kinds.astype("|u1"),
+        chunk_frame=frames.astype("<u4"),
+        chunk_offset=offsets,
+    )
+
+
+def load_known(registry: RegistryWriter, state: GameState, depot: str, packs: Mapping[str, int]) -> KnownChunks:
+    """What a publish of this depot is deduplicated against; `packs` are those that are there, with their sizes."""
+    known = KnownChunks()
+    refs = {ref.manifest: ref for build in state.builds.values() for ref in build.depots.values()}
+    wanted = dict.fromkeys(manifest for _, manifest in state.newest_manifests(depot)[:DEDUP_DEPTH])
+    for channel in state.channels.values():
+        for number in {channel.build, channel.previous} & state.builds.keys():
+            wanted.update(dict.fromkeys(ref.manifest for ref in state.builds[number].depots.values()))
+    for name in wanted:
+        manifest = decode_manifest(registry.manifest(state.scope, name, refs[name].payload_size))
+        placement = read_placement(registry, state.scope, name, manifest)
+        there = _present(placement, packs)
+        known.learn(manifest.chunk_ids[there], placement.take(there))
+    return known
+
+
+def read_placement(registry: RegistryWriter, scope: str, name: str, manifest: Manifest) -> Placement:
+    """The present placement of a manifest's chunks."""
+    head = registry.head(scope, name)
+    payload = registry.placement(scope, head.placement.hex(), head.placement_size)
+    return decode_placement(payload, manifest.chunk_sizes)
+
+
+def _present(placement: Placement, packs: Mapping[str, int]) -> Column:
+    """The rows of the chunks whose frame lies inside a pack that is there."""
+    sizes = [packs.get(placement.pack_id(number).hex(), 0) for number in range(len(placement.packs))]
+    ends = placement.frame_offset.astype(np.int64) + placement.frame_stored
+    whole = ends <= np.array(sizes, dtype=np.int64)[placement.frame_pack] if len(sizes) else ends < 0
+    return np.flatnonzero(whole[placement.chunk_frame])
