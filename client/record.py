@@ -1,0 +1,176 @@
+"""What an installed folder remembers of itself, in `.lading/`: nothing in it is trusted, losing it costs a scan.
+
+`install.json` (registry, game, channel, depots, tags, build, install id) · `manifests/<id>` (payloads) · `files` (the stat of
+each file as it was written, so that unchanged files need not be read again) · `lock` · `staging/`, `journal` while at work.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chunkstore.columns import BadPayload, Column, NewerFormat, decode_columns, encode_columns
+from chunkstore.errors import LocalProblem, NotFound
+from chunkstore.ids import digest_of
+from client.disk import exclusive, write_durably
+from manifest.paths import RESERVED_FOLDER
+
+FORMAT = 1
+_FILES_SPEC = {"sizes": ("<i8", 1), "mtimes": ("<i8", 1), "ctimes": ("<i8", 1), "inodes": ("<u8", 1), "flags": ("|u1", 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is installed. `manifests` maps each depot to the id of its manifest; `build` is 0 before the first install ends."""
+
+    source: str
+    registry: str
+    game: str
+    scope: str
+    channel: str
+    install_id: str
+    build: int = 0
+    version: str = ""
+    previous: int = 0
+    depots: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    manifests: Mapping[str, str] = field(default_factory=dict)
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FileStats:
+    """A row per file of the installed manifests together, in path order; `flags` is 1 where the row is known."""
+
+    sizes: Column
+    mtimes: Column
+    ctimes: Column
+    inodes: Column
+    flags: Column
+
+    @staticmethod
+    def unknown(count: int) -> FileStats:
+        """Nothing is known of so many files."""
+        zero = np.zeros(count, dtype="<i8")
+        return FileStats(zero, zero.copy(), zero.copy(), zero.astype("<u8"), np.zeros(count, dtype="|u1"))
+
+
+class InstallFolder:
+    """The `.lading` folder of one installed tree."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.own = root / RESERVED_FOLDER
+        self.staging = self.own / "staging"
+        self.journal = self.own / "journal"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps every other command out. Raises `TreeBusy`."""
+        self.own.mkdir(parents=True, exist_ok=True)
+        with exclusive(self.own / "lock", self.root):
+            yield
+
+    def load(self) -> Record:
+        """The record. Raises `NotInstalled`, `BadRecord`."""
+        try:
+            value = json.loads((self.own / "install.json").read_bytes())
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotInstalled("nothing is installed here", where=str(self.root)) from error
+        except (ValueError, OSError) as error:
+            raise BadRecord(f"the record of the installation cannot be read: {error}", where=str(self.root)) from error
+        return _record_from_json(value, str(self.root))
+
+    def save(self, record: Record) -> None:
+        """Replaces the record, durably."""
+        write_durably(self.own / "install.json", json.dumps(asdict(record), indent=1).encode())
+
+    def manifest_payload(self, name: str) -> bytes | None:
+        """The payload of a manifest kept here, if its bytes are still the ones of that name."""
+        try:
+            payload = (self.own / "manifests" / name).read_bytes()
+        except OSError:
+            return None
+        return payload if digest_of(payload).hex() == name else None
+
+    def keep_manifest(self, name: str, payload: bytes) -> None:
+        """Keeps a payload, durably."""
+        folder = self.own / "manifests"
+        folder.mkdir(exist_ok=True)
+        if not (folder / name).exists():
+            write_durably(folder / name, payload)
+
+    def forget_manifests(self, keep: set[str]) -> None:
+        """Drops the payloads of all others."""
+        for path in (self.own / "manifests").iterdir():
+            if path.name not in keep:
+                path.unlink(missing_ok=True)
+
+    def file_stats(self, count: int, stamp: str) -> FileStats:
+        """The stats saved for the manifests that `stamp` names; all unknown if there are none, or others."""
+        try:
+            data = (self.own / "files").read_bytes()
+            header, columns = decode_columns(data, b"LADFST", FORMAT, _FILES_SPEC)
+        except (OSError, BadPayload, NewerFormat):
+            return FileStats.unknown(count)
+        if header.get("of") != stamp or any(len(column) != count for column in columns.values()):
+            return FileStats.unknown(count)
+        return FileStats(**columns)
+
+    def save_file_stats(self, stats: FileStats, stamp: str) -> None:
+        """Saves the stats; only saves time, so it need not be durable."""
+        columns = [(name, getattr(stats, name)) for name in _FILES_SPEC]
+        data = encode_columns(b"LADFST", FORMAT, {"of": stamp}, columns)
+        temporary = self.own / "files.new"
+        temporary.write_bytes(data)
+        os.replace(temporary, self.own / "files")
+
+
+def stamp_of(manifests: Mapping[str, str], tags: tuple[str, ...]) -> str:
+    """What a set of saved stats belongs to."""
+    return digest_of(json.dumps([sorted(manifests.items()), sorted(tags)]).encode()).hex()
+
+
+def _record_from_json(value: Any, where: str) -> Record:
+    if isinstance(value, dict) and isinstance(value.get("format"), int) and value["format"] > FORMAT:
+        raise NewerRecord("this folder was installed by a newer version of Lading", where=where)
+    try:
+        known = {name: value[name] for name in Record.__dataclass_fields__}
+        record = Record(**known)
+        texts = (record.source, record.registry, record.game, record.scope, record.channel, record.version)
+        if not all(isinstance(text, str) for text in texts) or not isinstance(record.manifests, dict):
+            raise TypeError("a field has the wrong type")
+        return replace(record, depots=tuple(record.depots), tags=tuple(record.tags))
+    except (KeyError, TypeError) as error:
+        raise BadRecord("the record of the installation is malformed", where=where) from error
+
+
+class NotInstalled(NotFound):
+    """The folder holds no installation."""
+
+    code = "not-installed"
+    default_cause = "The path is mistyped, or the game was never installed here."
+    default_next = "Install with `lading install GAME --into DIR --store STORE`."
+
+
+class BadRecord(LocalProblem):
+    """`.lading/install.json` is damaged."""
+
+    code = "bad-record"
+    default_cause = "The file was edited or damaged."
+    default_next = "Install again into the same folder: files that are intact are kept."
+
+
+class NewerRecord(LocalProblem):
+    """The folder belongs to a newer version."""
+
+    code = "newer-record"
+    default_cause = "A newer version of Lading installed this folder."
+    default_next = "Install a newer version of Lading."
