@@ -60,7 +60,7 @@ class ObjectReader(Protocol):
         ...
 
     def get(self, key: str, *, limit: int) -> Fetched:
-        """The whole object. Raises `KeyMissing`; `ObjectTooLarge` if it is longer than `limit` bytes, reading no more."""
+        """The whole object. Raises `KeyMissing`; `ObjectTooLarge` beyond `limit` bytes, read no further."""
         ...
 
     def get_range(self, key: str, offset: int, length: int) -> bytes:
@@ -72,7 +72,7 @@ class ObjectReader(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back connections. Calls in flight end with `Interrupted`; that is how a silent host is left at once."""
+        """Give back connections; calls in flight end with `Interrupted` as soon as the medium lets them."""
         ...
 
 

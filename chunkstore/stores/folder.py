@@ -1,9 +1,9 @@
 """Objects as files below one folder, on a disk or a share.
 
 A key is a path below the root. `.tmp/` beside the objects holds temporary files and the lock, never an object. The
-order of every write: temporary file, its bytes synced, then the name, then the folder synced; a crash at any point leaves
-the object whole or absent, and at most a temporary file that `clean_temporaries` removes. Reading makes nothing, so a
-store on a read-only medium works; a root that does not exist is an empty store.
+order of every write: temporary file, its bytes synced, then the name, then the folder synced; a crash at any point
+leaves the object whole or absent, and at most a temporary file that `clean_temporaries` removes. Reading makes nothing,
+so a store on a read-only medium works; a root that does not exist is an empty store.
 """
 
 from __future__ import annotations
@@ -215,7 +215,8 @@ class FolderStore:
         if folder in self._durable_folders and os.path.isdir(folder):
             return
         parent = os.path.dirname(folder)
-        if folder != self._root or not os.path.isdir(parent):
+        below_root = len(folder) > len(self._root)  # otherwise it is the root or one of its ancestors
+        if below_root or not os.path.isdir(parent):
             self._make_folder(parent)
         with suppress(FileExistsError):
             os.mkdir(folder)

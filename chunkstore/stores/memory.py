@@ -64,12 +64,14 @@ class MemoryStore:
 
     def put(self, key: str, data: Buffer) -> bool:
         """See the port."""
+        check_key(key)
         fresh = self._object(data)
         with self._lock:
             return self._objects.setdefault(key, fresh) is fresh
 
     def replace(self, key: str, data: Buffer, *, match: str | None) -> str:
         """See the port."""
+        check_key(key)
         fresh = self._object(data)
         with self._lock:
             present = self._objects.get(key)

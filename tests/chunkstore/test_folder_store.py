@@ -1,0 +1,383 @@
+"""What the folder store promises beyond the port: durability, order of writes, crashes, foreign files, read-only."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import stat as modes
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chunkstore.durable import exclusive
+from chunkstore.errors import LadingError
+from chunkstore.ids import digest_of
+from chunkstore.oserrors import leaf_for
+from chunkstore.store import (
+    Conflict,
+    DiskFull,
+    KeyMissing,
+    PathUnusable,
+    StoreUnavailable,
+)
+from chunkstore.stores.folder import FolderStore
+from tests.conformance.object_store import Medium, ObjectStoreSuite
+
+
+def folder_medium(root: Path) -> Medium:
+    def write(key: str, data: bytes) -> None:
+        path = root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    def read(key: str) -> bytes | None:
+        path = root / key
+        return path.read_bytes() if path.exists() else None
+
+    return Medium(open=lambda: FolderStore(root), write=write, read=read)
+
+
+class TestFolderStore(ObjectStoreSuite):
+    @pytest.fixture
+    def medium(self, tmp_path: Path) -> Medium:
+        return folder_medium(tmp_path / "not" / "made" / "yet")
+
+
+class TestWithoutHardLinks(ObjectStoreSuite):
+    """FAT and some shares: the lock stands in for the link."""
+
+    @pytest.fixture
+    def medium(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Medium:
+        def refuse(*_: object) -> None:
+            raise PermissionError(errno.EPERM, "no hard links here")
+
+        monkeypatch.setattr(os, "link", refuse)
+        return folder_medium(tmp_path)
+
+
+def names_below(root: Path) -> list[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+def test_reading_makes_nothing(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    with pytest.raises(KeyMissing):
+        store.get("lading.json", limit=1)
+    assert list(store.list("s/")) == []
+    store.delete("s/x")
+    assert store.clean_temporaries(0, now=2e9) == 0
+    assert not (tmp_path / "store").exists()
+
+
+def test_put_leaves_the_object_and_no_temporary_file(tmp_path: Path) -> None:
+    FolderStore(tmp_path).put("a/b", b"x")
+    assert names_below(tmp_path) == ["a/b"]
+
+
+def test_objects_have_the_rights_that_the_umask_leaves(tmp_path: Path) -> None:
+    """A web server under another user must be able to read them."""
+    before = os.umask(0o022)
+    try:
+        FolderStore(tmp_path).put("a/b", b"x")
+    finally:
+        os.umask(before)
+    assert modes.S_IMODE((tmp_path / "a/b").stat().st_mode) == 0o644
+
+
+def test_the_tag_is_the_digest_of_the_bytes(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    body = b"x" * 3_000_000
+    store.put("k", body)
+    assert store.stat("k").etag == store.get("k", limit=len(body)).etag == digest_of(body).hex()
+
+
+def test_the_temporary_folder_holds_no_objects(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    (tmp_path / ".tmp").mkdir()
+    (tmp_path / ".tmp" / "1-1").write_bytes(b"half")
+    assert list(store.list("")) == []
+    assert list(store.list(".")) == []
+    for use in (
+        lambda: store.put(".tmp/1-1", b""),
+        lambda: store.get(".tmp/1-1", limit=9),
+        lambda: store.list(".tmp/"),
+        lambda: store.delete(".tmp"),
+    ):
+        with pytest.raises(ValueError, match="not an object key"):
+            use()
+
+
+def test_files_that_no_key_can_name_are_no_objects(tmp_path: Path) -> None:
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / "copy of k").write_bytes(b"")
+    (tmp_path / "k").write_bytes(b"")
+    assert [entry.key for entry in FolderStore(tmp_path).list("")] == ["k"]
+
+
+def test_a_folder_in_the_way_is_named(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.put("a/b", b"x")
+    for use in (
+        lambda: store.put("a", b""),
+        lambda: store.replace("a", b"", match=None),
+        lambda: store.get("a", limit=9),
+        lambda: store.put("a/b/c", b""),
+    ):
+        with pytest.raises(PathUnusable):
+            use()
+
+
+def test_a_listing_that_fails_is_never_a_short_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FolderStore(tmp_path)
+    for key in ("a/1", "b/1", "c/1"):
+        store.put(key, b"")
+    scan = os.scandir
+
+    def fail_on_b(path: str) -> object:
+        if path.endswith("b/"):
+            raise OSError(errno.EIO, "Input/output error")
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", fail_on_b)
+    with pytest.raises(StoreUnavailable):
+        list(store.list(""))
+
+
+def test_get_range_is_open_read_close(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FolderStore(tmp_path)
+    store.put("pack", bytes(1000))
+    calls = record_calls(monkeypatch)
+    store.get_range("pack", 10, 900)
+    assert calls == ["open", "read_at", "close"]
+
+
+def record_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the system's functions in the order in which they are called from now on."""
+    calls: list[str] = []
+
+    def watch(owner: object, name: str) -> None:
+        real = getattr(owner, name)
+
+        def call(*args: object, **named: object) -> object:
+            calls.append(name)
+            return real(*args, **named)
+
+        monkeypatch.setattr(owner, name, call)
+
+    for name in ("open", "close", "stat", "fstat", "scandir", "mkdir", "link", "unlink", "rename", "replace", "fsync"):
+        watch(os, name)
+    watch(sys.modules["chunkstore.stores.folder"], "read_at")
+    return calls
+
+
+def test_a_put_syncs_bytes_before_the_name_and_the_name_before_it_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FolderStore(tmp_path)
+    store.put("a/first", b"x")
+    calls = record_calls(monkeypatch)
+    store.put("a/second", b"x")
+    assert [name for name in calls if name in ("fsync", "link", "unlink")] == ["fsync", "link", "fsync", "unlink"]
+
+
+def test_a_put_that_finds_the_object_still_makes_sure_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other writer may have linked it a moment ago; what we answer must survive a power cut."""
+    FolderStore(tmp_path).put("a/k", b"x")
+    calls = record_calls(monkeypatch)
+    assert FolderStore(tmp_path).put("a/k", b"x") is False
+    assert calls.count("fsync") == 1
+    assert "link" not in calls
+
+
+def test_every_new_folder_is_synced_into_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(sys.modules["chunkstore.stores.folder"], "sync_folder", synced.append)
+    store = FolderStore(tmp_path / "deep" / "root")
+    store.put("s/g/k", b"x")
+    wanted = [tmp_path, tmp_path / "deep", tmp_path / "deep/root", tmp_path / "deep/root/s", tmp_path / "deep/root/s/g"]
+    assert {str(path) for path in wanted} <= set(synced)
+    synced.clear()
+    store.put("s/g/l", b"x")
+    assert synced == [str(tmp_path / "deep/root/s/g")]
+
+
+def test_a_put_does_not_copy_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """16 MiB packs come as a bytearray; what reaches `write` is a view of that very buffer."""
+    body = bytearray(1 << 20)
+    written: list[memoryview] = []
+
+    def write(fd: int, data: memoryview) -> int:
+        written.append(data)
+        return len(data)
+
+    monkeypatch.setattr(os, "write", write)
+    FolderStore(tmp_path).put("k", body)
+    assert len(written) == 1
+    assert written[0].obj is body
+
+
+def test_a_partial_write_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:7]))
+    FolderStore(tmp_path).put("k", bytes(range(100)))
+    assert (tmp_path / "k").read_bytes() == bytes(range(100))
+
+
+def test_partial_reads_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Network shares and FUSE may answer with less than was asked."""
+    store = FolderStore(tmp_path)
+    store.put("k", bytes(range(100)))
+    monkeypatch.setattr(
+        sys.modules["chunkstore.stores.folder"], "read_at", lambda fd, size, start: os.pread(fd, min(size, 7), start)
+    )
+    assert store.get_range("k", 5, 90) == bytes(range(5, 95))
+    assert store.get("k", limit=100).data == bytes(range(100))
+
+
+@pytest.mark.parametrize("step", ["open", "write", "fsync", "mkdir", "link"])
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """R-4.1.1-3: what was acknowledged before stays; the same call succeeds when there is space again."""
+    store = FolderStore(tmp_path)
+    store.put("before", b"x")
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, step, full)
+        with pytest.raises(DiskFull):
+            store.put("new/k", b"y")
+    assert names_below(tmp_path) == ["before"]
+    assert store.put("new/k", b"y") is True
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root ignores modes")
+def test_a_read_only_folder_serves_and_refuses(tmp_path: Path) -> None:
+    FolderStore(tmp_path).put("k", b"x")
+    tmp_path.chmod(0o500)
+    try:
+        store = FolderStore(tmp_path)
+        assert store.get("k", limit=1).data == b"x"
+        with pytest.raises(PathUnusable):
+            store.put("new/k", b"y")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_old_temporaries_are_cleaned_and_the_lock_stays(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    tag = store.replace("k", b"x", match=None)
+    store.replace("k", b"y", match=tag)
+    now = 2_000_000_000.0
+    for name, age in (("1-1", 7200), ("1-2", 60)):
+        path = tmp_path / ".tmp" / name
+        path.write_bytes(b"half")
+        os.utime(path, (now - age, now - age))
+    os.utime(tmp_path / ".tmp" / "lock", (0, 0))
+    assert store.clean_temporaries(3600, now) == 1
+    assert names_below(tmp_path) == [".tmp/1-2", ".tmp/lock", "k"]
+
+
+def test_a_name_that_a_crashed_writer_took_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / ".tmp").mkdir()
+    left = tmp_path / ".tmp" / f"{os.getpid()}-0"
+    left.write_bytes(b"half")
+    FolderStore(tmp_path).put("k", b"x")
+    assert (tmp_path / "k").read_bytes() == b"x"
+    assert left.read_bytes() == b"half"
+
+
+def test_a_replace_waits_for_the_lock_of_another(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    tag = store.replace("k", b"one", match=None)
+    started, done = threading.Event(), threading.Event()
+
+    def change() -> None:
+        started.set()
+        store.replace("k", b"two", match=tag)
+        done.set()
+
+    thread = threading.Thread(target=change)
+    with exclusive(str(tmp_path / ".tmp" / "lock")):
+        thread.start()
+        started.wait()
+        assert not done.wait(0.1)
+        assert store.get("k", limit=9).data == b"one"
+    thread.join()
+    assert store.get("k", limit=9).data == b"two"
+
+
+KINDS: dict[type[LadingError], list[str]] = {
+    DiskFull: ["ENOSPC", "EDQUOT"],
+    StoreUnavailable: ["EIO", "ESTALE", "ETIMEDOUT", "EAGAIN", "ENOLCK", "EMFILE", "ENFILE", "ENOMEM", "EHOSTDOWN"],
+    PathUnusable: ["EACCES", "EPERM", "EROFS", "ENOTDIR", "EISDIR", "ENAMETOOLONG", "ELOOP", "EINVAL", "EFBIG"],
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in KINDS.items() for name in names])
+def test_each_failure_of_the_system_has_its_leaf(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[LadingError], name: str
+) -> None:
+    number = getattr(errno, name)
+
+    def fail(*_: object, **__: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    store = FolderStore(tmp_path)
+    store.put("k", b"x")
+    monkeypatch.setattr(os, "open", fail)
+    uses: list[Callable[[], object]] = [
+        lambda: store.get("k", limit=1),
+        lambda: store.get_range("k", 0, 1),
+        lambda: store.stat("k"),
+        lambda: store.put("new", b"x"),
+        lambda: store.replace("new", b"x", match=None),
+        lambda: store.delete("k"),
+    ]
+    for use in uses:
+        with pytest.raises(kind) as caught:
+            use()
+        assert type(caught.value) is kind
+        assert os.strerror(number) in caught.value.cause
+        assert caught.value.where
+
+
+def test_every_known_error_number_has_a_leaf() -> None:
+    for number in errno.errorcode:
+        error = leaf_for(OSError(number, os.strerror(number)), "x")
+        assert type(error) in KINDS
+        assert error.message
+        assert error.next
+
+
+KILLER = Path(__file__).parent / "kill_at_each_call.py"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("verb", ["put", "put_without_links", "replace"])
+def test_killed_at_any_call_the_object_is_whole_or_as_before(tmp_path: Path, verb: str) -> None:
+    """R-4.1.1-3: SIGKILL before and after each system call of a write, and in the middle of each `write`."""
+    done = subprocess.run(
+        [sys.executable, str(KILLER), verb, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    outcomes = [line.split() for line in done.stdout.splitlines()]
+    killed = [found for how, found in outcomes if how == f"{-signal.SIGKILL}"]
+    assert len(killed) > 12
+    assert set(killed) == {"before", "after"}
+    assert outcomes[-1] == ["0", "after"]
+
+
+def test_a_conflict_says_what_was_found(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    tag = store.replace("k", b"x", match=None)
+    with pytest.raises(Conflict) as caught:
+        store.replace("k", b"y", match="0" * 64)
+    assert caught.value.data["found"] == tag
