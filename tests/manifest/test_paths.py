@@ -143,6 +143,7 @@ COLLISIONS = {
     "kelvin": ("K", "\u212a"),
     "final-sigma": ("\u03c2", "\u03c3"),
     "ypogegrammeni": ("\u1fb3", "\u03b1\u03b9"),
+    "marks-in-another-order": ("\u1fb4", "\u03b1\u0345\u0301"),
     "invisible": ("ab", "a\u200bb"),
 }
 
