@@ -62,6 +62,12 @@ class Placement:
         )
 
 
+def no_placement() -> Placement:
+    """The placement of no chunks."""
+    none = np.empty(0, dtype="<u4")
+    return Placement(ids_column(b""), none, none, none, none, none.astype("|u1"), none, none.astype(np.int64))
+
+
 def join(parts: list[Placement]) -> Placement:
     """One placement for the lists of `parts` one after another; frames and packs are not merged."""
     if len(parts) == 1:

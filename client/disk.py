@@ -5,12 +5,15 @@ Knows no manifest. Every `OSError` leaves here as a named error.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from chunkstore.errors import LadingError, LocalProblem, Refused
 from chunkstore.store import DiskFull, PathUnusable
@@ -61,6 +64,66 @@ def sync_folder(path: str | os.PathLike[str]) -> None:
         os.close(handle)
 
 
+def read_at(file: int, offset: int, length: int) -> bytes:
+    """Up to `length` bytes of an open file from `offset`; fewer only where the file ends."""
+    if _POSITIONAL:
+        return os.pread(file, length, offset)
+    with _seeking:
+        os.lseek(file, offset, os.SEEK_SET)
+        return os.read(file, length)
+
+
+def write_at(file: int, offset: int, data: memoryview) -> None:
+    """Writes all of `data` at `offset`."""
+    while data:
+        if _POSITIONAL:
+            done = os.pwrite(file, data, offset)
+        else:
+            with _seeking:
+                os.lseek(file, offset, os.SEEK_SET)
+                done = os.write(file, data)
+        data, offset = data[done:], offset + done
+
+
+def sync_tree(folder: Path, folders: Iterable[str] = ()) -> None:
+    """Makes what was written into `folder`, and the names in `folders` below it, durable before anything that follows.
+
+    Linux has one call for a whole file system, which beats an fsync per file a hundredfold on builds of many small files.
+    """
+    with named_errors(folder):
+        if _syncfs is not None:
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                if _syncfs(handle) != 0:
+                    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))
+            finally:
+                os.close(handle)
+            return
+        for path in folder.iterdir():
+            if path.is_file():
+                handle = os.open(path, os.O_RDWR)
+                try:
+                    os.fsync(handle)
+                finally:
+                    os.close(handle)
+        for each in (os.fspath(folder), *folders):
+            sync_folder(each)
+
+
+def _find_syncfs() -> Callable[[int], int] | None:
+    if sys.platform != "linux":
+        return None
+    function = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    return cast("Callable[[int], int] | None", function)
+
+
+_syncfs = _find_syncfs()
+_POSITIONAL = hasattr(os, "pwrite")
+_seeking = threading.Lock()
+READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+WRITE = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
 @contextmanager
 def exclusive(path: Path, tree: Path) -> Iterator[None]:
     """Holds a lock file; it goes with the process, however that ends. Raises `TreeBusy`."""
@@ -70,7 +133,7 @@ def exclusive(path: Path, tree: Path) -> Iterator[None]:
         yield
 
 
-if os.name == "nt":
+if sys.platform == "win32":
     import msvcrt
 
     def _lock(file: IO[bytes]) -> bool:

@@ -19,7 +19,7 @@ import numpy as np
 from chunkstore.columns import BadPayload, Column, NewerFormat, decode_columns, encode_columns
 from chunkstore.errors import LocalProblem, NotFound
 from chunkstore.ids import digest_of
-from client.disk import exclusive, write_durably
+from client.disk import exclusive, named_errors, write_durably
 from manifest.paths import RESERVED_FOLDER
 
 FORMAT = 1
@@ -72,9 +72,13 @@ class InstallFolder:
         self.journal = self.own / "journal"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keeps every other command out. Raises `TreeBusy`."""
-        self.own.mkdir(parents=True, exist_ok=True)
+    def locked(self, *, create: bool = True) -> Iterator[None]:
+        """Keeps every other command out. Raises `TreeBusy`. Without `create` an absent folder stays absent."""
+        if not create and not self.own.is_dir():
+            yield
+            return
+        with named_errors(self.own):
+            self.own.mkdir(parents=True, exist_ok=True)
         with exclusive(self.own / "lock", self.root):
             yield
 
@@ -86,7 +90,7 @@ class InstallFolder:
             raise NotInstalled("nothing is installed here", where=str(self.root)) from error
         except (ValueError, OSError) as error:
             raise BadRecord(f"the record of the installation cannot be read: {error}", where=str(self.root)) from error
-        return _record_from_json(value, str(self.root))
+        return record_from_json(value, str(self.root))
 
     def save(self, record: Record) -> None:
         """Replaces the record, durably."""
@@ -138,7 +142,8 @@ def stamp_of(manifests: Mapping[str, str], tags: tuple[str, ...]) -> str:
     return digest_of(json.dumps([sorted(manifests.items()), sorted(tags)]).encode()).hex()
 
 
-def _record_from_json(value: Any, where: str) -> Record:
+def record_from_json(value: Any, where: str) -> Record:
+    """A record from its JSON form. Raises `BadRecord`, `NewerRecord`."""
     if isinstance(value, dict) and isinstance(value.get("format"), int) and value["format"] > FORMAT:
         raise NewerRecord("this folder was installed by a newer version of Lading", where=where)
     try:

@@ -47,11 +47,12 @@ _SPEC = {
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a diff yields: the new manifest with its payload, which of its chunks the old one lacks, and where they lie."""
+    """What a diff yields: the new manifest with its payload, for each chunk its row in the old one or -1, and where the
+    chunks lie that the old one lacks."""
 
     manifest: Manifest
     payload: bytes
-    new_chunks: Column
+    sources: Column
     placement: Placement
 
 
@@ -103,7 +104,7 @@ def apply_diff(old: Manifest, diff: Buffer, *, wanted: bytes, files: int, chunks
     payload = encode_manifest(manifest)
     if manifest_id(payload) != wanted:
         raise BadDiff("the diff does not lead to the wanted manifest")
-    return Applied(manifest, payload, np.flatnonzero(chunk_rows < 0), placement)
+    return Applied(manifest, payload, chunk_rows, placement)
 
 
 def file_sources(old: Manifest, new: Manifest) -> Column:

@@ -5,7 +5,7 @@ An immutable value, made once from manifests and an inventory, shown, then execu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,7 @@ class Inventory:
 
     `intact` has a bit per file of `manifest`: it is there as listed (content, not mode). `present` has a bit per file of the
     *wanted* manifest: the path holds the wanted content already; `mode_wrong` likewise: only the executable bit differs.
+    `staged` has a bit per chunk of the wanted manifest: an interrupted run left it in its place in a staged file.
     """
 
     manifest: Manifest
@@ -44,6 +45,7 @@ class Inventory:
     present: Column
     mode_wrong: Column
     sources: Sources
+    staged: Column
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,21 +76,22 @@ class Price:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """Rows are rows of `wanted`. `build` are files to make aside, `moves` files that already lie under another path which
+    """Rows are rows of `wanted`. `staged` are the chunks that lie in staged files already, `build` are files to make aside, `moves` files that already lie under another path which
     goes away, `entries` links and folders to make, `modes` files whose executable bit alone is wrong; `remove` are paths
     of the old build that the new one does not have."""
 
     wanted: Manifest
     sources: Sources
+    staged: Column
     build: Column
     moves: dict[int, str]
     entries: list[int]
     modes: list[int]
-    remove: list[str]
+    remove: list[tuple[str, bool]]
     copies: Copies
     fetches: Fetches
     price: Price
-    unplaced: int = field(default=0)
+    unplaced: int
     """Chunks that must be fetched and have no place in the given placement; a plan with any is not executable."""
 
     @property
@@ -109,8 +112,10 @@ def make_plan(wanted: Manifest, inventory: Inventory, placed: Column, placement:
     moves = _moves(wanted, inventory, regular)
     build = regular[~np.isin(regular, list(moves))] if moves else regular
     chunks = wanted.chunk_rows(build)
-    files = np.repeat(build, wanted.chunk_counts[build])
-    offsets = _file_offsets(wanted, build)
+    needed = ~inventory.staged[chunks]
+    files = np.repeat(build, wanted.chunk_counts[build])[needed]
+    offsets = _file_offsets(wanted, build)[needed]
+    chunks = chunks[needed]
     at = locate(wanted.chunk_ids[chunks], inventory.sources.ids)
     local = at >= 0
     copies = _copies(wanted, inventory.sources, chunks[local], files[local], offsets[local], at[local])
@@ -120,12 +125,13 @@ def make_plan(wanted: Manifest, inventory: Inventory, placed: Column, placement:
     found = placed[position] == chunks[away] if len(placed) else np.zeros(len(away), dtype=bool)
     away, position = away[found], position[found]
     fetches = plan_fetches(wanted, chunks[away], placement.take(position), files[away], offsets[away])
-    written = int(wanted.sizes[build].sum(dtype=np.int64))
+    written = int(wanted.chunk_sizes[chunks].sum(dtype=np.int64))
     modes = np.flatnonzero(inventory.present & inventory.mode_wrong)
     keep = int(wanted.sizes[inventory.present].sum(dtype=np.int64)) + sum(int(wanted.sizes[row]) for row in moves)
     return Plan(
         wanted=wanted,
         sources=inventory.sources,
+        staged=inventory.staged,
         build=build,
         moves=moves,
         entries=missing[wanted.kinds[missing] != Kind.FILE].tolist(),
@@ -143,6 +149,15 @@ def make_plan(wanted: Manifest, inventory: Inventory, placed: Column, placement:
         ),
         unplaced=int((~found).sum()),
     )
+
+
+def refetch(plan: Plan, chunks: Column, placed: Column, placement: Placement) -> Plan:
+    """What is left of a plan when these chunks (ascending rows) were not on this disk after all: fetching them."""
+    wanted = plan.wanted
+    files = wanted.chunk_files()[chunks]
+    offsets = wanted.chunk_offsets()[chunks]
+    fetches = plan_fetches(wanted, chunks, placement.take(np.searchsorted(placed, chunks)), files, offsets)
+    return replace(plan, copies=_no_copies(), fetches=fetches)
 
 
 def _moves(wanted: Manifest, inventory: Inventory, rows: Column) -> dict[int, str]:
@@ -164,11 +179,15 @@ def _moves(wanted: Manifest, inventory: Inventory, rows: Column) -> dict[int, st
     return moves
 
 
-def _removals(wanted: Manifest, inventory: Inventory) -> list[str]:
-    """Old paths that the wanted build does not have, or has as another kind of thing."""
-    kinds = dict(zip(wanted.paths, wanted.kinds.tolist(), strict=True))
+def _removals(wanted: Manifest, inventory: Inventory) -> list[tuple[str, bool]]:
+    """Old paths that the wanted build does not have, and those that change between folder and file.
+
+    A file and a link give way to each other by being replaced.
+    """
+    folders = {path: kind == Kind.FOLDER for path, kind in zip(wanted.paths, wanted.kinds.tolist(), strict=True)}
     old = inventory.manifest
-    return [path for path, kind in zip(old.paths, old.kinds.tolist(), strict=True) if kinds.get(path) != kind]
+    pairs = [(path, kind == Kind.FOLDER) for path, kind in zip(old.paths, old.kinds.tolist(), strict=True)]
+    return [(path, is_folder) for path, is_folder in pairs if folders.get(path) != is_folder]
 
 
 def _file_offsets(manifest: Manifest, rows: Column) -> Column:
@@ -178,6 +197,11 @@ def _file_offsets(manifest: Manifest, rows: Column) -> Column:
     starts = np.cumsum(sizes) - sizes
     first = (np.cumsum(counts, dtype=np.int64) - counts)[counts > 0]
     return starts - np.repeat(starts[first], counts[counts > 0])
+
+
+def _no_copies() -> Copies:
+    none = np.empty(0, dtype=np.int64)
+    return Copies(none, none, none, none, none, none, none)
 
 
 def _copies(wanted: Manifest, have: Sources, chunks: Column, files: Column, offsets: Column, at: Column) -> Copies:

@@ -15,6 +15,7 @@ import numpy as np
 
 from chunkstore.cancel import Cancel
 from chunkstore.clock import Clock
+from chunkstore.columns import Column
 from chunkstore.cutting import DEFAULT, CutParameters, parameters_for
 from chunkstore.errors import Refused
 from chunkstore.packs import NONCE_SIZE
@@ -110,12 +111,11 @@ class _Publish:
         stem = f"{request.game}.{request.depot.name}"
         self._cache_path = folder / f"{stem}.files"
         self._journal = PackJournal(folder / f"{stem}.packs")
-        self._cache: FileCache | None = None
 
     def read(self) -> Manifest:
         """The manifest of the folder, after all its new chunks are stored."""
         request, world = self.request, self.world
-        started = world.clock.now()
+        self._started_ns = int(world.clock.now() * 1e9)
         world.sink.emit(Phase("scan"))
         found = scan(request.root, request.depot)
         before, unchanged = self._unchanged(found)
@@ -137,7 +137,7 @@ class _Publish:
         if rows:
             self.tally = pipeline.run(max(1, min(request.workers, len(rows) + total // (8 << 20))))
         manifest = assemble(found, cut, request.depot.tags, reader.results, before, unchanged)
-        self._cache = FileCache.of(found, reader.results, started)
+        self._found = found
         return manifest
 
     def seal(self, manifest: Manifest) -> Sealed:
@@ -163,8 +163,7 @@ class _Publish:
         world.cancel.check()
         self.state, build = commit(registry, self.state, sealed, self.request.release, int(world.clock.now()))
         self._journal.clear()
-        if self._cache is not None:
-            self._cache.save(self._cache_path, bytes.fromhex(sealed.ref.manifest))
+        FileCache.of(bytes.fromhex(sealed.ref.manifest), self._started_ns, self._found).save(self._cache_path)
         write_diffs(registry, self.state, sealed, newest_only=False)
         return build
 
@@ -177,7 +176,7 @@ class _Publish:
         learn_packs(registry, self.state.scope, self._journal, packs, known)
         return known
 
-    def _unchanged(self, found: Scan) -> tuple[Manifest | None, np.ndarray]:
+    def _unchanged(self, found: Scan) -> tuple[Manifest | None, Column]:
         """The manifest before, and which of its rows each file still is, by the file cache."""
         nothing = np.full(len(found.paths), -1, dtype=np.int64)
         if self.before is None:
@@ -187,7 +186,7 @@ class _Publish:
         cache = None if self.request.rescan else FileCache.load(self._cache_path)
         if cache is None or cache.manifest.hex() != self.before.manifest:
             return before, nothing
-        return before, unchanged_rows(found, cache)
+        return before, np.asarray(unchanged_rows(found, cache), dtype=np.int64)
 
     def _cut(self, before: Manifest | None) -> CutParameters:
         """The depot's cutter parameters, which its first publish settled. Raises `CutterFixed`."""

@@ -1,0 +1,232 @@
+"""What is on this disk: the installed tree against its manifest, foreign files, and what an interrupted run staged.
+
+A file whose stat is the one saved when it was written is taken as unchanged; every other one is read and hashed. What is
+copied from here later is hashed again on the way, so a wrong guess costs a download and never a wrong byte.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from stat import S_ISDIR, S_ISLNK, S_ISREG, S_IXUSR
+
+import numpy as np
+
+from chunkstore.columns import Column
+from chunkstore.errors import Refused
+from client.checking import Controls, check_files
+from client.record import FileStats, InstallFolder
+from client.staging import Staging
+from delta.diff import match_paths
+from delta.plan import Inventory, Sources
+from manifest.kinds import Kind
+from manifest.model import Manifest
+
+_HAS_MODES = os.name != "nt"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TreeCheck:
+    """An installed tree against a manifest. Bits per file: `there` (an entry of the right kind), `mode_wrong`, `sized` (of
+    the right size), `trusted` (stat as saved), `intact` (content as listed). A bit per chunk: `chunks` (in its place).
+    `stats` are the stats seen."""
+
+    there: Column
+    mode_wrong: Column
+    sized: Column
+    trusted: Column
+    intact: Column
+    chunks: Column
+    stats: FileStats
+
+
+def check_tree_files(
+    folder: InstallFolder,
+    manifest: Manifest,
+    saved: FileStats,
+    controls: Controls,
+    *,
+    full: bool,
+    rows: Sequence[int] | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> TreeCheck:
+    """Compares the tree with `manifest`: by stat where that suffices, by hash for the rest, or for all with `full`.
+
+    With `rows` only these files are looked at; all others count as not there.
+    """
+    count = len(manifest.paths)
+    there, mode_wrong = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+    seen = FileStats.unknown(count)
+    root = os.fspath(folder.root)
+    kinds, flags = manifest.kinds.tolist(), manifest.flags.tolist()
+    for row in range(count) if rows is None else rows:
+        stat = _lstat(os.path.join(root, manifest.paths[row]))
+        if stat is None or not _is_kind(stat, kinds[row], manifest, row, root):
+            continue
+        there[row] = True
+        if kinds[row] == Kind.FILE:
+            mode_wrong[row] = _HAS_MODES and bool(stat.st_mode & S_IXUSR) != bool(flags[row])
+            note_stat(seen, row, stat)
+    regular = manifest.kinds == Kind.FILE
+    sized = there & (~regular | (seen.sizes == manifest.sizes.astype(np.int64)))
+    trusted = there & (~regular | _same(seen, saved))
+    chunks = np.zeros(len(manifest.chunk_ids), dtype=bool)
+    doubtful = np.flatnonzero(there & regular & (True if full else ~trusted))
+    checked = check_files(
+        [(os.path.join(root, manifest.paths[row]), row) for row in doubtful.tolist()], manifest, controls, progress
+    )
+    believed = there & regular & (False if full else trusted)
+    chunks[manifest.chunk_rows(np.flatnonzero(believed))] = True
+    chunks |= checked
+    return TreeCheck(there, mode_wrong, sized, trusted, sized & _all_chunks(manifest, chunks), chunks, seen)
+
+
+def take_inventory(
+    folder: InstallFolder,
+    installed: Manifest,
+    saved: FileStats,
+    wanted: Manifest,
+    staging: Staging,
+    controls: Controls,
+    *,
+    full: bool,
+    replace: bool,
+    progress: Callable[[int], None] = lambda _: None,
+) -> tuple[Inventory, FileStats]:
+    """What the planner needs to know, and the stats of the files that are present already.
+
+    Raises `ForeignFiles` if files that are not ours stand in the way.
+    """
+    check = check_tree_files(folder, installed, saved, controls, full=full, progress=progress)
+    old_rows = match_paths(installed, wanted)
+    at = np.flatnonzero(old_rows >= 0)
+    old = old_rows[at]
+    present = np.zeros(len(wanted.paths), dtype=bool)
+    present[at] = (
+        check.intact[old]
+        & (wanted.digests[at] == installed.digests[old]).all(axis=1)
+        & (wanted.kinds[at] == installed.kinds[old])
+        & (wanted.sizes[at] == installed.sizes[old])
+    )
+    mode_wrong = np.zeros(len(wanted.paths), dtype=bool)
+    mode_wrong[at] = check.mode_wrong[old] ^ (wanted.flags[at] != installed.flags[old])
+    foreign = np.flatnonzero(old_rows < 0)
+    adopted = _adopt(folder, installed, wanted, foreign.tolist(), controls, replace=replace)
+    present |= adopted.intact
+    mode_wrong |= adopted.mode_wrong & adopted.intact
+    if not _HAS_MODES:
+        mode_wrong[:] = False
+    sources = _sources([(installed, check.chunks, installed.paths)])
+    staged = staging.present_chunks(controls)
+    inventory = Inventory(installed, check.intact, present, mode_wrong, sources, staged)
+    return inventory, _stats_of_present(present, old_rows, check.stats, adopted.stats)
+
+
+def _stats_of_present(present: Column, old_rows: Column, installed: FileStats, adopted: FileStats) -> FileStats:
+    """For each present file of the wanted build the stat under which its content was judged."""
+    stats = FileStats.unknown(len(present))
+    for name in ("sizes", "mtimes", "ctimes", "inodes", "flags"):
+        column = getattr(stats, name)
+        column[:] = getattr(adopted, name)
+        known = old_rows >= 0
+        column[known] = getattr(installed, name)[old_rows[known]]
+        column[~present] = 0
+    return stats
+
+
+def _adopt(
+    folder: InstallFolder, installed: Manifest, wanted: Manifest, rows: list[int], controls: Controls, *, replace: bool
+) -> TreeCheck:
+    """Looks at what already lies under paths that are new in the wanted build: equal files are taken as they are."""
+    check = check_tree_files(
+        folder, wanted, FileStats.unknown(len(wanted.paths)), controls, full=False, rows=rows
+    )
+    root = os.fspath(folder.root)
+    ours = {os.path.join(root, path) for path in installed.paths}
+    strangers = [
+        wanted.paths[row]
+        for row in rows
+        if not check.intact[row] and _in_the_way(os.path.join(root, wanted.paths[row]), int(wanted.kinds[row]), ours)
+    ]
+    if strangers and not replace:
+        raise ForeignFiles(
+            f"{len(strangers)} files that Lading did not install are in the way",
+            where=os.path.join(root, strangers[0]),
+            data={"paths": strangers[:100]},
+        )
+    return check
+
+
+def _in_the_way(path: str, kind: int, ours: set[str]) -> bool:
+    """Whether something lies there that would be lost: a folder counts only for what is in it and not `ours`."""
+    stat = _lstat(path)
+    if stat is None:
+        return False
+    if not S_ISDIR(stat.st_mode):
+        return path not in ours
+    if kind == Kind.FOLDER:
+        return False
+    return any(os.path.join(top, name) not in ours for top, _, names in os.walk(path) for name in names)
+
+
+def _sources(parts: list[tuple[Manifest, Column, Sequence[str]]]) -> Sources:
+    """The chunks that are in their places, of all parts together."""
+    paths: list[str] = []
+    columns: list[tuple[Column, Column, Column, Column]] = []
+    for manifest, chunks, names in parts:
+        rows = np.flatnonzero(chunks)
+        files = manifest.chunk_files()[rows].astype("<u4") + np.uint32(len(paths))
+        columns.append((manifest.chunk_ids[rows], manifest.chunk_sizes[rows], files, manifest.chunk_offsets()[rows]))
+        paths.extend(names)
+    ids, sizes, files, offsets = (np.concatenate(column) for column in zip(*columns, strict=True))
+    return Sources(paths, ids, sizes, files, offsets)
+
+
+def note_stat(stats: FileStats, row: int, stat: os.stat_result) -> None:
+    """Enters what was seen of a file."""
+    stats.sizes[row] = stat.st_size
+    stats.mtimes[row] = stat.st_mtime_ns
+    stats.ctimes[row] = stat.st_ctime_ns
+    stats.inodes[row] = stat.st_ino
+    stats.flags[row] = 1
+
+
+def _same(seen: FileStats, saved: FileStats) -> Column:
+    known: Column = (saved.flags == 1) & (seen.flags == 1)
+    for name in ("sizes", "mtimes", "ctimes", "inodes"):
+        known &= getattr(seen, name) == getattr(saved, name)
+    return known
+
+
+def _all_chunks(manifest: Manifest, chunks: Column) -> Column:
+    """For each file whether all its chunks are there; true for what has none."""
+    whole = np.ones(len(manifest.paths), dtype=bool)
+    filled = manifest.chunk_counts > 0
+    if filled.any():
+        whole[filled] = np.logical_and.reduceat(chunks, manifest.first_chunk[filled])
+    return whole
+
+
+def _lstat(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except (OSError, ValueError):
+        return None
+
+
+def _is_kind(stat: os.stat_result, kind: int, manifest: Manifest, row: int, root: str) -> bool:
+    if kind == Kind.FILE:
+        return S_ISREG(stat.st_mode)
+    if kind == Kind.FOLDER:
+        return S_ISDIR(stat.st_mode)
+    path = os.path.join(root, manifest.paths[row])
+    return S_ISLNK(stat.st_mode) and os.readlink(path).replace(os.sep, "/") == manifest.targets[row]
+
+
+class ForeignFiles(Refused):
+    """Files that are not part of the installation lie where the build has files of its own."""
+
+    code = "foreign-files"
+    default_cause = "Somebody else put files there; they differ from the build's."
+    default_next = "Move them away, or let them be replaced with --replace."

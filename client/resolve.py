@@ -1,0 +1,191 @@
+"""From a wish ("channel beta", "version 1.2") to the manifests of a build: fetched whole, or by diffs from what is here.
+
+A manifest is asked for by the id that the build document names; however it is come by, it must hash to that id.
+"""
+
+from __future__ import annotations
+
+import platform as host
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from blake3 import blake3
+
+from chunkstore.columns import Column, NewerFormat
+from chunkstore.errors import Corrupt, NotFound
+from chunkstore.placements import Placement, decode_placement, join, no_placement
+from delta.diff import apply_diff
+from manifest.documents import FULL_ROLLOUT, Build, Channel, DepotMissing, DepotRef, GameState
+from manifest.heads import DiffRef, Head
+from manifest.model import Manifest
+from manifest.payload import decode_manifest
+from manifest.registry import RegistryReader
+from manifest.union import Union
+
+MAX_HOPS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the user asked for: a build number or a version for this once, else where the channel points."""
+
+    channel: str
+    version: str | None = None
+    build: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DepotContent:
+    """One depot's manifest with its payload, and the placement of the chunks `placed` (rows, ascending)."""
+
+    ref: DepotRef
+    manifest: Manifest
+    payload: bytes
+    placed: Column
+    placement: Placement
+
+
+def choose_build(state: GameState, wish: Wish, install_id: str) -> Build:
+    """The build that the wish means for this installation. Raises `BuildMissing`, `ChannelMissing`."""
+    if wish.build is not None:
+        return state.build(wish.build)
+    if wish.version is not None:
+        return state.select(wish.version)
+    return state.build(rolled_out(state.channel(wish.channel), install_id))
+
+
+def rolled_out(channel: Channel, install_id: str) -> int:
+    """Where a channel points for this installation: outside the rollout it is the build before."""
+    if channel.rollout >= FULL_ROLLOUT or not channel.previous:
+        return channel.build
+    seed = bytes.fromhex(install_id) + channel.build.to_bytes(8, "little")
+    bucket = int.from_bytes(blake3(seed).digest()[:8], "little") % FULL_ROLLOUT
+    return channel.build if bucket < channel.rollout else channel.previous
+
+
+def choose_depots(build: Build, asked: Sequence[str], system: str | None = None) -> list[str]:
+    """The depots to install: those asked for, else every one that is not optional and fits this system, sorted."""
+    for name in asked:
+        if name not in build.depots:
+            raise DepotMissing(f"build #{build.number} has no depot {name}", data={"depots": sorted(build.depots)})
+    if asked:
+        return sorted(set(asked))
+    system = system or _SYSTEMS.get(host.system(), "linux")
+    fitting = [n for n, ref in build.depots.items() if not ref.optional and ref.platform in ("any", system)]
+    if not fitting:
+        raise DepotMissing(f"no depot of build #{build.number} fits {system}", data={"depots": sorted(build.depots)})
+    return sorted(fitting)
+
+
+_SYSTEMS = {"Windows": "windows", "Darwin": "macos", "Linux": "linux"}
+
+
+def read_depot(registry: RegistryReader, scope: str, ref: DepotRef) -> DepotContent:
+    """A depot's whole manifest and the placement of all its chunks: three requests."""
+    payload = registry.manifest(scope, ref.manifest, ref.payload_size)
+    return place_depot(registry, scope, ref, decode_manifest(payload), payload)
+
+
+def place_depot(
+    registry: RegistryReader, scope: str, ref: DepotRef, manifest: Manifest, payload: bytes
+) -> DepotContent:
+    """The depot with the placement of all its chunks: two requests."""
+    head = registry.head(scope, ref.manifest)
+    placement = registry.placement(scope, head.placement.hex(), head.placement_size)
+    everything = np.arange(len(manifest.chunk_ids))
+    return DepotContent(ref, manifest, payload, everything, decode_placement(placement, manifest.chunk_sizes))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the game's documents say of one depot: each manifest's reference and the latest build that has it."""
+
+    refs: Mapping[bytes, DepotRef]
+    builds: Mapping[bytes, int]
+
+    @staticmethod
+    def of(state: GameState, depot: str) -> Known:
+        """The history of a depot."""
+        builds = {bytes.fromhex(name): number for number, name in state.newest_manifests(depot)}
+        return Known({key: state.builds[number].depots[depot] for key, number in builds.items()}, builds)
+
+
+def update_depot(
+    registry: RegistryReader, scope: str, ref: DepotRef, manifest: Manifest, name: bytes, known: Known
+) -> DepotContent | None:
+    """The depot's manifest by diffs from the manifest `name`, with the placement of the chunks that this one lacks.
+
+    None where no chain of diffs leads here more cheaply than the manifest itself, or a diff is damaged.
+    """
+    try:
+        chain = _chain(registry, scope, ref, name, known)
+        return _follow(registry, scope, manifest, chain, known) if chain else None
+    except (Corrupt, NotFound, NewerFormat):
+        return None
+
+
+def _chain(
+    registry: RegistryReader, scope: str, ref: DepotRef, name: bytes, known: Known
+) -> list[tuple[bytes, DiffRef]]:
+    """Diffs to apply in order, with the id of what each leads to; found by following heads backwards."""
+    chain: list[tuple[bytes, DiffRef]] = []
+    target = bytes.fromhex(ref.manifest)
+    budget = ref.payload_size
+    for _ in range(MAX_HOPS):
+        step = _step(registry.head(scope, target.hex()), name, known)
+        if step is None or step.payload_size > budget:
+            return []
+        budget -= step.payload_size
+        chain.insert(0, (target, step))
+        if step.origin == name:
+            return chain
+        target = step.origin
+    return []
+
+
+def _step(head: Head, name: bytes, known: Known) -> DiffRef | None:
+    """The diff to go back along: the one from `name`, else the longest stride that does not go past it."""
+    direct = head.diff_from(name)
+    if direct is not None or name not in known.builds:
+        return direct
+    later = [ref for ref in head.diffs if ref.build > known.builds[name] and ref.origin in known.refs]
+    return min(later, key=lambda ref: ref.build, default=None)
+
+
+def _follow(
+    registry: RegistryReader, scope: str, manifest: Manifest, chain: list[tuple[bytes, DiffRef]], known: Known
+) -> DepotContent:
+    """Applies a chain. The places that came with an earlier diff are carried on to the later manifests."""
+    placed, placement = np.empty(0, dtype=np.int64), no_placement()
+    for target, step in chain:
+        ref = known.refs[target]
+        payload = registry.diff(scope, step.diff.hex(), step.payload_size)
+        applied = apply_diff(manifest, payload, wanted=target, files=ref.files, chunks=ref.chunks)
+        new = np.flatnonzero(applied.sources < 0)
+        position = np.full(len(manifest.chunk_ids) + 1, -1, dtype=np.int64)
+        position[placed] = np.arange(len(placed))
+        carried = position[applied.sources]  # a new chunk's -1 looks up the spare last entry
+        old = np.flatnonzero(carried >= 0)
+        rows = np.concatenate([old, new])
+        order = np.argsort(rows)
+        placement = join([placement.take(carried[old]), applied.placement]).take(order)
+        placed = rows[order]
+        manifest, last = applied.manifest, applied
+    return DepotContent(ref, last.manifest, last.payload, placed, placement)
+
+
+def unite_placements(union: Union, parts: Sequence[DepotContent]) -> tuple[Column, Placement]:
+    """The placed chunks of all parts as rows of the united manifest, ascending, with their placement."""
+    columns, placements = [], []
+    for part, target in zip(parts, union.chunk_rows, strict=True):
+        rows = target[part.placed]
+        used = np.flatnonzero(rows >= 0)
+        columns.append(rows[used])
+        placements.append(part.placement if len(used) == len(rows) else part.placement.take(used))
+    rows = np.concatenate(columns)
+    placement = join(placements)
+    if len(rows) > 1 and (np.diff(rows) < 0).any():
+        order = np.argsort(rows)
+        return rows[order], placement.take(order)
+    return rows, placement
