@@ -1,8 +1,8 @@
 """From a complete staging folder to the new tree: the one stretch in which the tree is neither old nor new.
 
 Everything that is put in place lies whole and durable in `.lading/staging` before the journal exists; from then on a
-killed run can only be finished, and finishing is a matter of renames that may be repeated. Order: what goes away first (a
-file may give way to a folder of its name), then files, links and folders, modes, and last the record.
+killed run can only be finished, and finishing is a matter of renames that may be repeated. Order: what goes away first
+(a file may give way to a folder of its name), then files, links and folders, modes, and last the record.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from manifest.paths import check_path, fold
 class Swap:
     """The journal: all that finishing needs.
 
-    `files` are (name in staging, path), `remove` (path, whether it is a folder), `links` (path, target), `folders` paths,
-    `modes` (path, whether executable).
+    `files` are (name in staging, path), `remove` (path, whether it is a folder), `links` (path, target), `folders`
+    paths, `modes` (path, whether executable).
     """
 
     files: list[tuple[str, str]]

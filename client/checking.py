@@ -60,9 +60,7 @@ def check_files(
             found[rows] = (ids == expected[rows]).all(axis=1)
         progress(task.length)
 
-    run_tasks(
-        _tasks(files, manifest), check, threads=controls.threads, cancel=controls.cancel, brake=controls.brake
-    )
+    run_tasks(_tasks(files, manifest), check, threads=controls.threads, cancel=controls.cancel, brake=controls.brake)
     return found
 
 

@@ -1,7 +1,7 @@
 """What is on this disk: the installed tree against its manifest, foreign files, and what an interrupted run staged.
 
-A file whose stat is the one saved when it was written is taken as unchanged; every other one is read and hashed. What is
-copied from here later is hashed again on the way, so a wrong guess costs a download and never a wrong byte.
+A file whose stat is the one saved when it was written is taken as unchanged; every other one is read and hashed. What
+is copied from here later is hashed again on the way, so a wrong guess costs a download and never a wrong byte.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _HAS_MODES = os.name != "nt"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TreeCheck:
-    """An installed tree against a manifest. Bits per file: `there` (an entry of the right kind), `mode_wrong`, `sized` (of
-    the right size), `trusted` (stat as saved), `intact` (content as listed). A bit per chunk: `chunks` (in its place).
-    `stats` are the stats seen."""
+    """An installed tree against a manifest.
+
+    Bits per file: `there` (an entry of the right kind), `mode_wrong`, `intact` (content as listed). A bit per chunk:
+    `chunks` (in its place). `stats` are the stats seen.
+    """
 
     there: Column
     mode_wrong: Column
-    sized: Column
-    trusted: Column
     intact: Column
     chunks: Column
     stats: FileStats
@@ -79,26 +79,27 @@ def check_tree_files(
     believed = there & regular & (False if full else trusted)
     chunks[manifest.chunk_rows(np.flatnonzero(believed))] = True
     chunks |= checked
-    return TreeCheck(there, mode_wrong, sized, trusted, sized & _all_chunks(manifest, chunks), chunks, seen)
+    return TreeCheck(there, mode_wrong, sized & _all_chunks(manifest, chunks), chunks, seen)
 
 
 def take_inventory(
     folder: InstallFolder,
     installed: Manifest,
-    saved: FileStats,
+    stamp: str,
     wanted: Manifest,
     staging: Staging,
     controls: Controls,
     *,
     full: bool,
     replace: bool,
-    progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[Inventory, FileStats]:
     """What the planner needs to know, and the stats of the files that are present already.
 
+    `stamp` names the saved stats of `installed`; with `full` they are not believed. With `replace` foreign files may go.
     Raises `ForeignFiles` if files that are not ours stand in the way.
     """
-    check = check_tree_files(folder, installed, saved, controls, full=full, progress=progress)
+    saved = folder.file_stats(len(installed.paths), stamp)
+    check = check_tree_files(folder, installed, saved, controls, full=full)
     old_rows = match_paths(installed, wanted)
     at = np.flatnonzero(old_rows >= 0)
     old = old_rows[at]
@@ -139,9 +140,7 @@ def _adopt(
     folder: InstallFolder, installed: Manifest, wanted: Manifest, rows: list[int], controls: Controls, *, replace: bool
 ) -> TreeCheck:
     """Looks at what already lies under paths that are new in the wanted build: equal files are taken as they are."""
-    check = check_tree_files(
-        folder, wanted, FileStats.unknown(len(wanted.paths)), controls, full=False, rows=rows
-    )
+    check = check_tree_files(folder, wanted, FileStats.unknown(len(wanted.paths)), controls, full=False, rows=rows)
     root = os.fspath(folder.root)
     ours = {os.path.join(root, path) for path in installed.paths}
     strangers = [

@@ -1,7 +1,8 @@
 """What an installed folder remembers of itself, in `.lading/`: nothing in it is trusted, losing it costs a scan.
 
-`install.json` (registry, game, channel, depots, tags, build, install id) · `manifests/<id>` (payloads) · `files` (the stat of
-each file as it was written, so that unchanged files need not be read again) · `lock` · `staging/`, `journal` while at work.
+`install.json` (registry, game, channel, depots, tags, build, install id) · `manifests/<id>` (payloads) · `files` (the
+stat of each file as it was written, so that unchanged files need not be read again) · `lock` · `staging/` and `journal`
+while at work.
 """
 
 from __future__ import annotations
@@ -23,12 +24,18 @@ from client.disk import exclusive, named_errors, write_durably
 from manifest.paths import RESERVED_FOLDER
 
 FORMAT = 1
-_FILES_SPEC = {"sizes": ("<i8", 1), "mtimes": ("<i8", 1), "ctimes": ("<i8", 1), "inodes": ("<u8", 1), "flags": ("|u1", 1)}
+_FILES_SPEC = {
+    "sizes": ("<i8", 1),
+    "mtimes": ("<i8", 1),
+    "ctimes": ("<i8", 1),
+    "inodes": ("<u8", 1),
+    "flags": ("|u1", 1),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is installed. `manifests` maps each depot to the id of its manifest; `build` is 0 before the first install ends."""
+    """What is installed. `manifests` maps each depot to its manifest's id; `build` is 0 before the first install ends."""
 
     source: str
     registry: str

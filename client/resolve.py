@@ -1,4 +1,4 @@
-"""From a wish ("channel beta", "version 1.2") to the manifests of a build: fetched whole, or by diffs from what is here.
+"""From a wish ("channel beta", "version 1.2") to the manifests of a build: whole, or by diffs from what is here.
 
 A manifest is asked for by the id that the build document names; however it is come by, it must hash to that id.
 """

@@ -1,7 +1,7 @@
 """The one road of install, update and repair: resolve, inventory, plan, fetch, stage, swap.
 
-What differs is only where it starts: from nothing, from an older build, from a damaged one. The price is known before the
-first byte of content is fetched; until the swap begins the tree is the old build, after it only the new one.
+What differs is only where it starts: from nothing, from an older build, from a damaged one. The price is known before
+the first byte of content is fetched; until the swap begins the tree is the old build, after it only the new one.
 """
 
 from __future__ import annotations
@@ -244,11 +244,10 @@ class _Journey:
         """The plan. If damage makes chunks needed that a diff does not place, whole placements are fetched."""
         self.engine.sink.emit(Phase("check"))
         record, wanted = self.record, self.union.manifest
-        installed = installed_tree(self.folder, record) or unite([]).manifest
         inventory, stats = take_inventory(
             self.folder,
-            installed,
-            self.folder.file_stats(len(installed.paths), stamp_of(record.manifests, record.tags)),
+            installed_tree(self.folder, record) or unite([]).manifest,
+            stamp_of(record.manifests, record.tags),
             wanted,
             self.staging,
             self.engine.controls,

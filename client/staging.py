@@ -1,7 +1,7 @@
 """Files made aside in `.lading/staging`, named by their content, until the whole build is there.
 
-What an interrupted run left is hashed chunk by chunk and used as far as it is right, whatever build it was meant for; no
-journal has to be believed. Only `Verified` bytes get in.
+What an interrupted run left is hashed chunk by chunk and used as far as it is right, whatever build it was meant for:
+no journal has to be believed. Only `Verified` bytes get in.
 """
 
 from __future__ import annotations

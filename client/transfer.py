@@ -27,7 +27,7 @@ _COPIES_A_TASK = 64
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Where from and where to. `moved(written, saved)` is told after each task: bytes staged, and of them copied here."""
+    """Where from and where to. `moved(staged, copied)` is told bytes after each task; copied ones count as staged, too."""
 
     registry: RegistryReader
     scope: str
@@ -94,7 +94,15 @@ def _copy(plan: Plan, numbers: range, t: Transfer) -> list[range]:
     copies, wanted = plan.copies, plan.wanted
     lost = []
     rows = slice(numbers.start, numbers.stop)
-    columns = (copies.source, copies.start, copies.file, copies.offset, copies.length, copies.first_chunk, copies.chunk_counts)
+    columns = (
+        copies.source,
+        copies.start,
+        copies.file,
+        copies.offset,
+        copies.length,
+        copies.first_chunk,
+        copies.chunk_counts,
+    )
     opened, file = -1, -1
     moved = 0
     try:
@@ -105,7 +113,9 @@ def _copy(plan: Plan, numbers: range, t: Transfer) -> list[range]:
                 file, opened = _open(os.path.join(t.root, plan.sources.paths[source])), source
             data = read_at(file, start, length) if file >= 0 else b""
             chunks = slice(first, first + count)
-            verified = verify_run(memoryview(data), wanted.chunk_sizes[chunks].tolist(), wanted.chunk_ids[chunks].tobytes())
+            verified = verify_run(
+                memoryview(data), wanted.chunk_sizes[chunks].tolist(), wanted.chunk_ids[chunks].tobytes()
+            )
             if verified is None:
                 lost.append(range(first, first + count))
             else:
@@ -126,7 +136,7 @@ def _open(path: str) -> int:
 
 
 def _fetch(plan: Plan, number: int, t: Transfer) -> None:
-    """Fetches one range and stages what it holds, frame by frame. Damage is asked for once more before it is believed."""
+    """Fetches one range and stages what it holds, frame by frame. Damage is asked for once more before it counts."""
     fetches = plan.fetches
     pack = fetches.packs[int(fetches.pack[number])].tobytes().hex()
     offset, length = int(fetches.offset[number]), int(fetches.length[number])
@@ -146,7 +156,7 @@ def _fetch(plan: Plan, number: int, t: Transfer) -> None:
 
 
 def _stage_frame(plan: Plan, frame: int, data: memoryview, base: int, t: Transfer) -> None:
-    """Decodes a frame, verifies all that is wanted of it, then stages it: all or nothing, so that it can be tried again."""
+    """Decodes a frame, verifies all that is wanted of it, then stages it: all or nothing, so it can be tried again."""
     fetches, wanted = plan.fetches, plan.wanted
     start = int(fetches.frame_offset[frame]) - base
     stored = data[start : start + int(fetches.frame_stored[frame])]

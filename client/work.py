@@ -86,6 +86,6 @@ class _Crew(Generic[Task]):
                     except StopIteration:
                         return
                 self._work(task)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - carried to the caller's thread, whatever it is
             with self._lock:
                 self.failure = self.failure or error
