@@ -17,6 +17,17 @@ from cli.signals import stop_on_signals
 from cli.words import Lazy, Program, dispatch
 
 VERBS = {
+    "init": Lazy("cli.commands.init:init", "Make a store of an absent or empty folder."),
+    "game": Lazy("cli.commands.game:game", "Make and show the games of a store."),
+    "publish": Lazy("cli.commands.publish:publish", "Publish a folder as the next build of a game."),
+    "build": Lazy("cli.commands.build:build", "Show the builds of a game."),
+    "channel": Lazy("cli.commands.channel:channel", "Show and move the channels of a game."),
+    "install": Lazy("cli.commands.install:install", "Install a game into a folder."),
+    "update": Lazy("cli.commands.update:update", "Bring an installed game to the newest build of its channel."),
+    "verify": Lazy("cli.commands.verify:verify", "Check an installed game against its manifest."),
+    "repair": Lazy("cli.commands.repair:repair", "Check every byte of an installed game and mend what is wrong."),
+    "status": Lazy("cli.commands.status:status", "Show what is installed in a folder."),
+    "uninstall": Lazy("cli.commands.uninstall:uninstall", "Remove an installed game."),
     "config": Lazy("cli.commands.config:config", "Show the settings in force."),
     "completion": Lazy("cli.commands.completion:completion", "Print the completion script of a shell."),
 }

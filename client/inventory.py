@@ -95,7 +95,7 @@ def take_inventory(
 ) -> tuple[Inventory, FileStats]:
     """What the planner needs to know, and the stats of the files that are present already.
 
-    `stamp` names the saved stats of `installed`; with `full` they are not believed. With `replace` foreign files may go.
+    `stamp` names the saved stats of `installed`; `full` does not believe them, `replace` lets foreign files go.
     Raises `ForeignFiles` if files that are not ours stand in the way.
     """
     saved = folder.file_stats(len(installed.paths), stamp)

@@ -35,7 +35,7 @@ _FILES_SPEC = {
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is installed. `manifests` maps each depot to its manifest's id; `build` is 0 before the first install ends."""
+    """What is installed. `manifests` maps a depot to its manifest's id; `build` is 0 until the first install ends."""
 
     source: str
     registry: str

@@ -169,8 +169,11 @@ class _Journey:
     """One run along the road; the folder is locked and no swap is pending."""
 
     def __init__(self, folder: InstallFolder, record: Record, aim: Aim, engine: Engine) -> None:
+        registry = engine.registry
+        if record.registry != registry.registry_id:
+            raise OtherRegistry("the game was installed from another registry", where=registry.url)
         self.folder = folder
-        self.record = record
+        self.record = record = replace(record, source=registry.url)
         self.aim = aim
         self.engine = engine
         engine.sink.emit(Phase("resolve"))
@@ -365,6 +368,14 @@ def _new_record(aim: Aim, engine: Engine) -> Record:
         channel=aim.wish.channel,
         install_id=engine.random_bytes(16).hex(),
     )
+
+
+class OtherRegistry(Refused):
+    """The folder was installed from another registry."""
+
+    code = "other-registry"
+    default_cause = "Build numbers and games of two registries have nothing to do with each other."
+    default_next = "Name the store that the game was installed from, or a copy of it."
 
 
 class OtherGame(Refused):

@@ -27,7 +27,7 @@ _COPIES_A_TASK = 64
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Where from and where to. `moved(staged, copied)` is told bytes after each task; copied ones count as staged, too."""
+    """Where from and where to. `moved(staged, copied)` is told bytes after each task; what is copied is staged, too."""
 
     registry: RegistryReader
     scope: str

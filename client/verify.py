@@ -27,7 +27,7 @@ from manifest.paths import RESERVED_FOLDER
 
 @dataclass(frozen=True, slots=True)
 class Wound:
-    """One place. `kind` is missing, modified, mode, type or unreadable; `offset` and `length` say which bytes differ."""
+    """One place. `kind` is missing, modified, mode, type or unreadable; `offset` and `length` say which bytes."""
 
     path: str
     kind: str

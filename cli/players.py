@@ -1,0 +1,106 @@
+"""The client engine as the commands of a player use it: a run made into an `Engine`, and what comes back into words."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+
+from chunkstore.errors import Corrupt
+from cli.allocator import keep_buffers
+from cli.call import Run
+from cli.compose import Opened, reading
+from cli.output import Outcome
+from cli.sizes import human
+from client.checking import Controls
+from client.road import Engine, Settled, Usage
+from client.work import Brake
+
+FIRST_USE = "first-use"
+
+
+def controls_of(run: Run, *, remote: bool = False) -> Controls:
+    """How many threads: as many as requests may be in flight for a store that is far away, else one a core."""
+    threads = run.settings.download_parallel if remote else run.settings.workers
+    return Controls(threads, run.cancel, Brake())
+
+
+@contextmanager
+def engine(run: Run, location: str | None = None) -> Iterator[Engine]:
+    """The engine over the store at `location`, or that the settings name. Raises `NotAStore`, `StoreUnsigned`."""
+    if run.settings.trust not in (None, FIRST_USE):
+        raise StoreUnsigned("the store is not signed, so nothing can be compared with the given trust")
+    keep_buffers()
+    with reading(run, location) as opened:
+        yield Engine(
+            registry=opened.registry,
+            controls=controls_of(run, remote=opened.folder is None),
+            sink=run.events,
+            usage=lambda: _usage(opened),
+            random_bytes=secrets.token_bytes,
+        )
+
+
+def settled_outcome(settled: Settled, seconds: float, *, exit_code: bool) -> Outcome:
+    """The outcome of install, update or repair, with its receipt."""
+    actual = asdict(settled.actual) if settled.actual else None
+    if actual is not None:
+        actual |= {"retried_bytes": settled.retried_bytes, "retried_requests": settled.retried_requests}
+    return Outcome(
+        result={
+            "game": settled.game,
+            "from": settled.before,
+            "to": settled.build.number,
+            "build": settled.build.number,
+            "version": settled.build.version,
+            "files_changed": settled.files_changed,
+            "reused_bytes": settled.reused_bytes,
+            "seconds": round(seconds, 3),
+        },
+        text=_told(settled, seconds),
+        receipt={"planned": asdict(settled.planned), "actual": actual},
+        idle=exit_code and not settled.changed,
+    )
+
+
+def _told(settled: Settled, seconds: float) -> str:
+    build = f"{settled.game} {settled.build.version} (build #{settled.build.number})"
+    if not settled.changed:
+        return f"{build} is installed; there is nothing to do."
+    planned, actual = settled.planned, settled.actual
+    if actual is None:
+        head = f"{build} would change {settled.files_changed} files."
+    else:
+        head = f"{build} is installed: {settled.files_changed} files changed in {seconds:.1f} s."
+    rows = [("download", "download_bytes"), ("metadata", "metadata_bytes"), ("written", "written_bytes")]
+    rows += [("peak extra disk", "peak_extra_disk_bytes"), ("final size", "final_size_bytes")]
+    lines = [head, f"{'':<16} {'planned':>10} {'actual':>10}"]
+    for label, name in rows:
+        lines.append(_row(label, human(getattr(planned, name)), human(getattr(actual, name)) if actual else "-"))
+    lines.append(_row("requests", str(planned.requests), str(actual.requests) if actual else "-"))
+    lines.append(f"{'reused here':<16} {human(settled.reused_bytes):>10}")
+    return "\n".join(lines)
+
+
+def _row(label: str, planned: str, actual: str) -> str:
+    return f"{label:<16} {planned:>10} {actual:>10}"
+
+
+def _usage(opened: Opened) -> Usage:
+    content, metadata, again = opened.content, opened.metadata, opened.retried
+    return Usage(
+        download_bytes=content.received_bytes,
+        metadata_bytes=metadata.received_bytes,
+        requests=content.requests + metadata.requests,
+        retried_bytes=again.bytes,
+        retried_requests=again.requests,
+    )
+
+
+class StoreUnsigned(Corrupt):
+    """Trust was asked for and the store has no signatures."""
+
+    code = "store-unsigned"
+    default_cause = "The store was made before signing, or its metadata was removed."
+    default_next = "Use --trust first-use if you trust the place it comes from."
