@@ -1,4 +1,4 @@
-"""Builds and channels: the small documents that say which manifests belong together and which build a channel points to.
+"""Builds and channels: small documents that say which manifests belong together and which build a channel points to.
 
 Their JSON form is canonical (sorted keys, no spaces, integers only), because its digest is what metadata names. Reading
 checks every field; unknown fields are kept out of the model and tolerated, so that later versions can add some.
@@ -14,6 +14,9 @@ from typing import Any
 from chunkstore.errors import Corrupt, NotFound
 from chunkstore.ids import hex_to_digest
 from manifest.names import check_name, check_version
+
+MAX_INLINE_NOTES = 1024
+"""Bytes of release notes that a build's document holds itself; longer ones are an object of their own."""
 
 FULL_ROLLOUT = 10_000
 """A rollout to every player, in basis points."""
@@ -35,13 +38,17 @@ class DepotRef:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One immutable version of a game. `published_at` is in seconds since the epoch; `notes` at most 1 KiB of text."""
+    """One immutable version of a game. `published_at` is in seconds since the epoch.
+
+    `notes` is text of up to `MAX_INLINE_NOTES` bytes; longer notes are the object that `notes_id` names.
+    """
 
     number: int
     version: str
     depots: Mapping[str, DepotRef]
     published_at: int
     notes: str = ""
+    notes_id: str = ""
     critical: bool = False
     rollback_to: int = 0
 
@@ -85,7 +92,10 @@ class GameState:
         return self.channels[name]
 
     def select(self, selector: str) -> Build:
-        """The build that `#N`, `@channel` or a version label names; of equal labels the newest. Raises `NotFound` leaves."""
+        """The build that `#N`, `@channel` or a version label names; of equal labels the newest.
+
+        Raises `BuildMissing`, `ChannelMissing`.
+        """
         if selector.startswith("#") and selector[1:].isdecimal():
             return self.build(int(selector[1:]))
         if selector.startswith("@"):
@@ -113,9 +123,7 @@ def canonical_json(value: Any) -> bytes:
 def parse_json(data: bytes, what: str) -> dict[str, Any]:
     """A JSON object, without duplicate keys or numbers that are not integers. Raises `BadDocument`."""
     try:
-        value = json.loads(
-            data, object_pairs_hook=_unique, parse_constant=_refuse_number, parse_float=_refuse_number
-        )
+        value = json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse_number, parse_float=_refuse_number)
     except (ValueError, RecursionError) as error:
         raise BadDocument(f"the {what} is not a valid document: {error}") from error
     if not isinstance(value, dict):
@@ -130,6 +138,7 @@ def build_to_json(build: Build) -> dict[str, Any]:
         "version": build.version,
         "published_at": build.published_at,
         "notes": build.notes,
+        "notes_id": build.notes_id,
         "critical": build.critical,
         "rollback_to": build.rollback_to,
         "depots": {
@@ -157,11 +166,14 @@ def build_from_json(value: Mapping[str, Any]) -> Build:
         depots={check_name(name, "depot"): _depot_from_json(depots[name]) for name in depots},
         published_at=_natural(value, "published_at"),
         notes=_take(value, "notes", str),
+        notes_id=_take(value, "notes_id", str),
         critical=_take(value, "critical", bool),
         rollback_to=_natural(value, "rollback_to"),
     )
     if build.number < 1 or not build.depots:
         raise BadDocument("a build has no number or no depot")
+    if build.notes_id:
+        hex_to_digest(build.notes_id, "notes id")
     return build
 
 

@@ -14,13 +14,14 @@ from chunkstore.compression import compress, decompress_within
 from chunkstore.errors import Corrupt, Refused
 from chunkstore.ids import digest_of, hex_to_digest
 from chunkstore.packs import PackIndex, read_index
-from chunkstore.store import Buffer, Conflict, KeyMissing, ObjectReader, ObjectStore
+from chunkstore.store import Buffer, Conflict, KeyMissing, ObjectReader, ObjectStore, ObjectTooLarge
 from manifest.documents import GameState, canonical_json, parse_json
-from manifest.heads import MAX_HEAD, Head, decode_head, encode_head
-from manifest.keys import STORE, diff_key, head_key, manifest_key, pack_key, packs_prefix, placement_key
+from manifest.heads import MAX_HEAD, BadHead, Head, decode_head, encode_head
+from manifest.keys import STORE, diff_key, head_key, manifest_key, note_key, pack_key, packs_prefix, placement_key
 from manifest.plain import claim_number, list_games, read_game, write_game
 
 FORMAT = 1
+MAX_NOTES = 1024 * 1024
 _HEAD_TRIES = 20
 
 
@@ -55,6 +56,10 @@ class RegistryReader(Protocol):
 
     def diff(self, scope: str, diff: str, size: int) -> bytes:
         """The payload of a diff."""
+        ...
+
+    def notes(self, scope: str, notes: str) -> str:
+        """Release notes that are too long for the build's document."""
         ...
 
     def pack_range(self, scope: str, pack: str, offset: int, length: int) -> bytes:
@@ -93,8 +98,15 @@ class RegistryWriter(RegistryReader, Protocol):
         """Store a diff; its id."""
         ...
 
+    def put_notes(self, scope: str, notes: str) -> str:
+        """Store long release notes; their id."""
+        ...
+
     def change_head(self, scope: str, manifest: str, change: Callable[[Head | None], Head]) -> None:
-        """Replace a head by what `change` makes of the present one; tried again when somebody else was first."""
+        """Replace a head by what `change` makes of the present one; tried again when somebody else was first.
+
+        A head that is missing or damaged is None.
+        """
         ...
 
     def claim_number(self, state: GameState) -> int:
@@ -137,6 +149,13 @@ class BareReader:
 
     def diff(self, scope: str, diff: str, size: int) -> bytes:
         return self._payload(diff_key(scope, diff), diff, size)
+
+    def notes(self, scope: str, notes: str) -> str:
+        key = note_key(scope, notes)
+        data = self._reader.get(key, limit=MAX_NOTES).data
+        if digest_of(data).hex() != notes:
+            raise WrongPayload("the bytes are not the ones that were asked for", where=key)
+        return data.decode(errors="replace")
 
     def pack_range(self, scope: str, pack: str, offset: int, length: int) -> bytes:
         return self._reader.get_range(pack_key(scope, pack), offset, length)
@@ -181,15 +200,16 @@ class BareRegistry(BareReader):
     def put_diff(self, scope: str, payload: Buffer) -> str:
         return self._put_payload(diff_key, scope, payload)
 
+    def put_notes(self, scope: str, notes: str) -> str:
+        data = notes.encode()
+        name = digest_of(data).hex()
+        self.store.put(note_key(scope, name), data)
+        return name
+
     def change_head(self, scope: str, manifest: str, change: Callable[[Head | None], Head]) -> None:
         key = head_key(scope, manifest)
         for attempt in range(_HEAD_TRIES):
-            try:
-                present = self.store.get(key, limit=MAX_HEAD)
-            except KeyMissing:
-                before, match = None, None
-            else:
-                before, match = decode_head(present.data), present.etag
+            before, match = self._present_head(key)
             after = change(before)
             if after == before:
                 return
@@ -199,6 +219,19 @@ class BareRegistry(BareReader):
             except Conflict:
                 if attempt == _HEAD_TRIES - 1:
                     raise
+
+    def _present_head(self, key: str) -> tuple[Head | None, str | None]:
+        """The head at `key`, as far as it can be read, and the tag to replace it by."""
+        try:
+            present = self.store.get(key, limit=MAX_HEAD)
+        except KeyMissing:
+            return None, None
+        except ObjectTooLarge:
+            return None, self.store.stat(key).etag
+        try:
+            return decode_head(present.data), present.etag
+        except BadHead:
+            return None, present.etag
 
     def claim_number(self, state: GameState) -> int:
         return claim_number(self.store, state)

@@ -10,16 +10,22 @@ from chunkstore.columns import Column, ids_column
 from chunkstore.cutting import CutParameters
 from chunkstore.ids import digest_of
 from manifest.model import Manifest, ranges
-from publisher.patterns import Patterns
 from publisher.scan import Scan
-from publisher.settings import EXECUTABLE_TAG, TagRule
 from publisher.source import FileResult
 
 
 def assemble(
-    scan: Scan, cut: CutParameters, tags: Sequence[TagRule], results: Mapping[int, FileResult], before: Manifest | None, unchanged: Column
+    scan: Scan,
+    cut: CutParameters,
+    tagged: tuple[Sequence[tuple[str, ...]], Sequence[int]],
+    results: Mapping[int, FileResult],
+    before: Manifest | None,
+    unchanged: Column,
 ) -> Manifest:
-    """The manifest of a scan. Files with a row in `unchanged` (>= 0) take their content from that row of `before`."""
+    """The manifest of a scan. Files with a row in `unchanged` (>= 0) take their content from that row of `before`.
+
+    `tagged` is the answer of `publisher.tags.tag_files` for the paths of the scan.
+    """
     count = len(scan.paths)
     kinds = np.frombuffer(scan.kinds, dtype="|u1")
     sizes = np.zeros(count, dtype="<u8")
@@ -37,7 +43,7 @@ def assemble(
         sizes[row] = len(target.encode())
         digests[row] = ids_column(digest_of(target.encode()))[0]
     chunk_ids, chunk_sizes = _chunks(counts, results, before, kept, unchanged)
-    tag_sets, tag_names = _tag_sets(scan, tags)
+    tag_names, tag_sets = tagged
     return Manifest(
         cut=cut,
         paths=scan.paths,
@@ -46,7 +52,7 @@ def assemble(
         sizes=sizes,
         digests=digests,
         chunk_counts=counts,
-        tag_sets=tag_sets,
+        tag_sets=np.asarray(tag_sets, dtype="<u2"),
         tags=tag_names,
         targets=scan.targets,
         chunk_ids=chunk_ids,
@@ -74,17 +80,3 @@ def _chunks(
             sizes[at : at + len(part)] = part
             at += len(part)
     return ids, sizes
-
-
-def _tag_sets(scan: Scan, tags: Sequence[TagRule]) -> tuple[Column, list[tuple[str, ...]]]:
-    """For each file the number of its set of tags (0: none), and the sets."""
-    names = sorted({rule.tag for rule in tags} - {EXECUTABLE_TAG})
-    patterns = [(name, Patterns(rule.pattern for rule in tags if rule.tag == name)) for name in names]
-    numbers: dict[tuple[str, ...], int] = {}
-    column = np.zeros(len(scan.paths), dtype="<u2")
-    if patterns:
-        for row, path in enumerate(scan.paths):
-            carried = tuple(name for name, pattern in patterns if pattern.match(path))
-            if carried:
-                column[row] = numbers.setdefault(carried, len(numbers) + 1)
-    return column, list(numbers)

@@ -6,21 +6,22 @@ head; the pointer of the game, which is the moment of truth; last, the diffs fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from chunkstore.errors import Refused
 from chunkstore.ids import digest_of
 from chunkstore.placements import Placement, encode_placement
 from chunkstore.store import Conflict, KeyMissing
 from delta.diff import make_diff
-from manifest.documents import Build, Channel, DepotRef, GameState
+from manifest.documents import MAX_INLINE_NOTES, Build, DepotRef, GameState
 from manifest.heads import DiffRef, Head
 from manifest.model import Manifest
 from manifest.paths import check_union
 from manifest.payload import decode_manifest, encode_manifest
 from manifest.registry import RegistryWriter
-from publisher.known import read_placement
-from chunkstore.errors import Refused
+from publisher.channels import pointed
+from publisher.known import UNREADABLE, read_placement
 
 DIFF_DEPTH = 16
 """Diffs lead straight from so many of the newest distinct manifests; then from every doubled distance beyond."""
@@ -30,7 +31,10 @@ _COMMIT_TRIES = 10
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A manifest whose chunks are all stored, with its payload; `placement` is None if it need not be written anew."""
+    """A manifest whose chunks are all stored, with its payload; `placement` is None if it need not be written anew.
+
+    Where a placement is given, the diffs that lead to the manifest are written anew, too.
+    """
 
     depot: str
     ref: DepotRef
@@ -41,16 +45,22 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What a build document says besides its depots. `version` None: the build's number."""
+    """What a build document says besides its depots. `version` None: the build's number.
+
+    `parent` is the build whose other depots are inherited: None for the usual one, 0 for none.
+    """
 
     version: str | None
     channel: str | None
     notes: str = ""
     critical: bool = False
+    parent: int | None = None
 
 
-def seal(depot: str, manifest: Manifest, placement: Callable[[], Placement], known: Iterable[str], like: DepotRef) -> Sealed:
-    """`manifest` as a depot of a build. Its placement is asked for only if the game does not have the manifest yet."""
+def seal(
+    depot: str, manifest: Manifest, placement: Callable[[], Placement], is_placed: Callable[[str], bool], like: DepotRef
+) -> Sealed:
+    """`manifest` as a depot of a build. Its placement is asked for only if the store does not hold one for its id."""
     payload = encode_manifest(manifest)
     name = digest_of(payload).hex()
     ref = replace(
@@ -61,7 +71,7 @@ def seal(depot: str, manifest: Manifest, placement: Callable[[], Placement], kno
         chunks=len(manifest.chunk_ids),
         installed_size=manifest.installed_size,
     )
-    return Sealed(depot, ref, manifest, payload, None if name in set(known) else placement())
+    return Sealed(depot, ref, manifest, payload, None if is_placed(name) else placement())
 
 
 def write_sealed(registry: RegistryWriter, state: GameState, sealed: Sealed) -> None:
@@ -73,7 +83,8 @@ def write_sealed(registry: RegistryWriter, state: GameState, sealed: Sealed) -> 
     name = bytes.fromhex(registry.put_placement(state.scope, encoded))
 
     def placed(head: Head | None) -> Head:
-        return replace(head or Head(name, len(encoded)), placement=name, placement_size=len(encoded))
+        # Diffs carry places of their own: those that were written with another placement are made again.
+        return head if head and head.placement == name else Head(name, len(encoded))
 
     registry.change_head(state.scope, sealed.ref.manifest, placed)
 
@@ -100,9 +111,7 @@ def plan_build(
     registry: RegistryWriter, state: GameState, sealed: Sealed, release: Release, number: int, now: int
 ) -> tuple[GameState, Build]:
     """The state of the game with the new build, on top of `state`. Raises `VersionTaken`, `PathCollision`."""
-    parent = parent_build(state, release.channel)
-    inherited = dict(parent.depots) if parent else {}
-    depots = {**inherited, sealed.depot: sealed.ref}
+    depots = depots_of(state, sealed, release)
     version = release.version or str(number)
     for other in state.builds.values():
         if other.version == version and dict(other.depots) != depots and release.version:
@@ -112,37 +121,41 @@ def plan_build(
                 data={"version": version, "build": other.number},
             )
     _check_together(registry, state, sealed, depots)
+    before = state.channels.get(release.channel) if release.channel else None
+    inline = len(release.notes.encode()) <= MAX_INLINE_NOTES
     build = Build(
         number=number,
         version=version,
         depots=depots,
         published_at=now,
-        notes=release.notes,
+        notes=release.notes if inline else "",
+        notes_id="" if inline else digest_of(release.notes.encode()).hex(),
         critical=release.critical,
-        rollback_to=parent.number if parent else 0,
+        rollback_to=before.build if before else 0,
     )
     channels = dict(state.channels)
     if release.channel:
-        before = channels.get(release.channel)
-        channels[release.channel] = Channel(
-            name=release.channel,
-            build=number,
-            sequence=before.sequence + 1 if before else 1,
-            previous=before.build if before else 0,
-            minimum=before.minimum if before else 0,
-        )
+        channels[release.channel] = pointed(before, release.channel, number)
     return replace(state, builds={**state.builds, number: build}, channels=channels), build
 
 
-def parent_build(state: GameState, channel: str | None) -> Build | None:
-    """Whose other depots a new build inherits: the channel's present build, else the newest."""
-    if channel in state.channels:
-        return state.builds[state.channels[channel].build]
+def depots_of(state: GameState, sealed: Sealed, release: Release) -> dict[str, DepotRef]:
+    """The depots of the build that this publish makes: the sealed one and those that it inherits."""
+    parent = parent_build(state, release)
+    return {**(parent.depots if parent else {}), sealed.depot: sealed.ref}
+
+
+def parent_build(state: GameState, release: Release) -> Build | None:
+    """Whose other depots a new build inherits: the channel's present build, else the newest. Raises `BuildMissing`."""
+    if release.parent is not None:
+        return state.build(release.parent) if release.parent else None
+    if release.channel and release.channel in state.channels:
+        return state.builds[state.channels[release.channel].build]
     return state.builds[max(state.builds)] if state.builds else None
 
 
 def write_diffs(registry: RegistryWriter, state: GameState, sealed: Sealed, *, newest_only: bool) -> None:
-    """Stores the diffs that lead to the sealed manifest from earlier ones, and the one back, as far as they are missing.
+    """Stores the diffs that lead to the sealed manifest from earlier ones, and the one back, where they are missing.
 
     With `newest_only` just the one from the manifest before: players who are up to date must find it when the build
     goes live; the others may come after.
@@ -153,9 +166,13 @@ def write_diffs(registry: RegistryWriter, state: GameState, sealed: Sealed, *, n
     head = registry.head(state.scope, name)
     placement = sealed.placement
     for build, origin in wanted:
-        if head.diff_from(bytes.fromhex(origin)):
+        settled = sealed.placement is None or (not newest_only and (build, origin) == earlier[0])
+        if settled and head.diff_from(bytes.fromhex(origin)):
             continue
-        old = _read_manifest(registry, state, origin)
+        try:
+            old = _read_manifest(registry, state, origin)
+        except UNREADABLE:
+            continue
         placement = placement or read_placement(registry, state.scope, name, sealed.manifest)
         _add_diff(registry, state, (build, origin, old), (name, sealed.manifest, placement))
     if not newest_only and earlier:
@@ -165,11 +182,14 @@ def write_diffs(registry: RegistryWriter, state: GameState, sealed: Sealed, *, n
 def _write_diff_back(registry: RegistryWriter, state: GameState, sealed: Sealed, previous: str) -> None:
     """The diff into the manifest before, for rollback."""
     name = sealed.ref.manifest
-    if registry.head(state.scope, previous).diff_from(bytes.fromhex(name)):
+    try:
+        if registry.head(state.scope, previous).diff_from(bytes.fromhex(name)):
+            return
+        old = _read_manifest(registry, state, previous)
+        placement = read_placement(registry, state.scope, previous, old)
+    except UNREADABLE:
         return
-    old = _read_manifest(registry, state, previous)
     number = max(n for n, m in state.newest_manifests(sealed.depot) if m == name)
-    placement = read_placement(registry, state.scope, previous, old)
     _add_diff(registry, state, (number, name, sealed.manifest), (previous, old, placement))
 
 

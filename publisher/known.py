@@ -11,15 +11,19 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from chunkstore.columns import Column
-from chunkstore.idtable import IdTable
+from chunkstore.columns import Column, NewerFormat
+from chunkstore.errors import Corrupt, NotFound
 from chunkstore.ids import DIGEST_SIZE
+from chunkstore.idtable import IdTable
 from chunkstore.packs import PackIndex
 from chunkstore.placements import Placement, decode_placement, join
 from manifest.documents import GameState
 from manifest.model import Manifest
-from manifest.payload import decode_manifest
+from manifest.payload import UnknownFeature, decode_manifest
 from manifest.registry import RegistryWriter
+
+UNREADABLE = (Corrupt, NotFound, NewerFormat, UnknownFeature)
+"""How reading an object of an earlier build fails when this publish can do without it."""
 
 DEDUP_DEPTH = 16
 """So many of the newest distinct manifests of the depot are deduplicated against, besides those of all channels."""
@@ -52,6 +56,11 @@ class KnownChunks:
         if len(new):
             self.place(rows[new], placement.take(new))
 
+    def holds(self, ids: Column) -> Column:
+        """For each of these chunks whether it is known."""
+        with self._lock:
+            return self._table.find(ids) >= 0
+
     def placement_of(self, ids: Column) -> Placement:
         """Where each of these chunks lies, all of which are known and placed."""
         with self._lock:
@@ -80,7 +89,10 @@ def placement_of_pack(pack: str, index: PackIndex) -> Placement:
 
 
 def load_known(registry: RegistryWriter, state: GameState, depot: str, packs: Mapping[str, int]) -> KnownChunks:
-    """What a publish of this depot is deduplicated against; `packs` are those that are there, with their sizes."""
+    """What a publish of this depot is deduplicated against; `packs` are those that are there, with their sizes.
+
+    A manifest that the store has lost or damaged counts for nothing: this publish may be the one that mends it.
+    """
     known = KnownChunks()
     refs = {ref.manifest: ref for build in state.builds.values() for ref in build.depots.values()}
     wanted = dict.fromkeys(manifest for _, manifest in state.newest_manifests(depot)[:DEDUP_DEPTH])
@@ -88,8 +100,11 @@ def load_known(registry: RegistryWriter, state: GameState, depot: str, packs: Ma
         for number in {channel.build, channel.previous} & state.builds.keys():
             wanted.update(dict.fromkeys(ref.manifest for ref in state.builds[number].depots.values()))
     for name in wanted:
-        manifest = decode_manifest(registry.manifest(state.scope, name, refs[name].payload_size))
-        placement = read_placement(registry, state.scope, name, manifest)
+        try:
+            manifest = decode_manifest(registry.manifest(state.scope, name, refs[name].payload_size))
+            placement = read_placement(registry, state.scope, name, manifest)
+        except UNREADABLE:
+            continue
         there = _present(placement, packs)
         known.learn(manifest.chunk_ids[there], placement.take(there))
     return known
@@ -106,5 +121,5 @@ def _present(placement: Placement, packs: Mapping[str, int]) -> Column:
     """The rows of the chunks whose frame lies inside a pack that is there."""
     sizes = [packs.get(placement.pack_id(number).hex(), 0) for number in range(len(placement.packs))]
     ends = placement.frame_offset.astype(np.int64) + placement.frame_stored
-    whole = ends <= np.array(sizes, dtype=np.int64)[placement.frame_pack] if len(sizes) else ends < 0
+    whole = ends <= np.array(sizes, dtype=np.int64)[placement.frame_pack] if sizes else ends < 0
     return np.flatnonzero(whole[placement.chunk_frame])

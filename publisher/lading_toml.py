@@ -8,6 +8,7 @@
     platform = "windows"                # any, windows, linux or macos
     language = "de"                     # for a depot of one language
     optional = false                    # true: installed only when asked for
+    chunk_average = 32768               # bytes, a power of two; settled by the first publish
     ignore = ["/tools/"]
     mapping = [{ from = "build/win64", to = "" }, { from = "assets", to = "data" }]
 
@@ -30,6 +31,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
+from chunkstore.cutting import BadCutParameters, parameters_for
 from chunkstore.errors import Refused
 from chunkstore.store import PathUnusable
 from manifest.names import BadName, check_name
@@ -124,12 +126,13 @@ def _source(table: _Table, ignore: tuple[str, ...]) -> SourceConfig:
 
 
 def _depot(table: _Table, ignore: tuple[str, ...]) -> DepotConfig:
-    table.allow("name", "platform", "language", "optional", "ignore", "mapping", "tags")
+    table.allow("name", "platform", "language", "optional", "chunk_average", "ignore", "mapping", "tags")
     return DepotConfig(
         name=table.get("name", lambda value: check_name(_text(value), "depot"), DEFAULT_DEPOT),
         platform=table.get("platform", _platform, None),
         language=table.get("language", _language, ""),
         optional=table.get("optional", _switch, False),
+        chunk_average=table.get("chunk_average", _chunk_average, None),
         mappings=tuple(_placed(entry) for entry in table.tables("mapping")) or (Placed(),),
         ignore=table.get("ignore", _added_to(ignore), ignore),
         tags=table.get("tags", _tag_rules, ()),
@@ -157,6 +160,13 @@ def _switch(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError("is neither true nor false")
     return value
+
+
+def _chunk_average(value: Any) -> int:
+    try:
+        return parameters_for(value if type(value) is int else 0).average
+    except BadCutParameters as error:
+        raise ValueError(f"is {value!r:.80}. {error.next}") from error
 
 
 def _added_to(patterns: tuple[str, ...]) -> Callable[[Any], tuple[str, ...]]:

@@ -1,8 +1,8 @@
 """The pipeline: every worker thread takes a batch through all of hash, dedup, frame and pack.
 
-A whole pipeline per worker beats a stage per thread or a future per chunk (95 % against 66 % of the machine's ceiling): the
-C calls release the GIL, and nothing is handed over. Finished packs are uploaded by threads of their own, a bounded number
-at a time, so that an fsync or a network never idles a core.
+A whole pipeline per worker beats a stage per thread or a future per chunk (95 % against 66 % of the machine's
+ceiling): the C calls release the GIL, and nothing is handed over. Finished packs are uploaded by threads of their own,
+a bounded number at a time, so that an fsync or a network never idles a core.
 """
 
 from __future__ import annotations

@@ -1,15 +1,17 @@
 """One publish from end to end: scan, read what changed, store what is new, make the build live.
 
-Everything that another publish could do at the same time is settled by the registry: packs and payloads are named by their
-content, and the game's pointer moves by compare-and-set. A run that dies leaves the old build live.
+Everything that another publish could do at the same time is settled by the registry: packs and payloads are named by
+their content, and the game's pointer moves by compare-and-set. A run that dies leaves the old build live.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -17,28 +19,47 @@ from chunkstore.cancel import Cancel
 from chunkstore.clock import Clock
 from chunkstore.columns import Column
 from chunkstore.cutting import DEFAULT, CutParameters, parameters_for
-from chunkstore.errors import Refused
+from chunkstore.errors import Corrupt, NotFound, Refused
 from chunkstore.packs import NONCE_SIZE
 from chunkstore.store import Buffer
-from manifest.documents import Build, DepotRef, GameMissing, GameState
-from manifest.events import EventSink, Phase
+from manifest.documents import MAX_INLINE_NOTES, Build, DepotRef, GameMissing, GameState
+from manifest.events import EventSink, Phase, WarningEvent
+from manifest.kinds import Kind
 from manifest.model import Manifest
 from manifest.payload import decode_manifest
 from manifest.registry import RegistryWriter
 from publisher.assemble import assemble
-from publisher.commit import Release, Sealed, commit, parent_build, plan_build, seal, write_diffs, write_sealed
+from publisher.channels import ChannelChange, set_channel
+from publisher.commit import (
+    Release,
+    Sealed,
+    commit,
+    depots_of,
+    parent_build,
+    plan_build,
+    seal,
+    write_diffs,
+    write_sealed,
+)
 from publisher.filecache import FileCache, unchanged_rows
-from publisher.known import KnownChunks, load_known
+from publisher.known import UNREADABLE, KnownChunks, load_known
 from publisher.pipeline import Pipeline, Tally
 from publisher.resume import PackJournal, learn_packs
 from publisher.scan import Scan, scan
 from publisher.settings import DepotConfig
 from publisher.source import SourceReader
+from publisher.tags import tag_files
+
+Tagged: TypeAlias = tuple[list[tuple[str, ...]], "array[int]"]
+"""The answer of `tag_files`."""
+
+BYTES_A_WORKER = 8 * 1024 * 1024
+"""So much of big files is worth a thread of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishRequest:
-    """What to publish and how. `average` is the depot's chunk size in bytes, None for what it has or the default."""
+    """What to publish and how."""
 
     root: Path
     game: str
@@ -46,7 +67,6 @@ class PublishRequest:
     release: Release
     state_folder: Path
     workers: int = 2
-    average: int | None = None
     if_changed: bool = False
     rescan: bool = False
     dry_run: bool = False
@@ -54,10 +74,12 @@ class PublishRequest:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What came of it. `build` is an earlier one if the content was there already and no new build was wanted."""
+    """What came of it. `build` is an earlier one, not `created` now, if the content was there already and no new build
+    was wanted; `pointed` says whether the channel came to point to it."""
 
     build: Build
     created: bool
+    pointed: bool
     manifest: str
     files: int
     chunks: int
@@ -81,18 +103,24 @@ def publish(request: PublishRequest, world: World) -> Published:
     run = _Publish(request, world)
     manifest = run.read()
     sealed = run.seal(manifest)
-    tally = run.tally
     same = run.same_build(sealed)
-    if same is not None:
-        build, created = same, False
-    elif request.dry_run:
-        number = max(run.state.builds, default=0) + 1
-        _, build = plan_build(world.registry, run.state, sealed, request.release, number, int(world.clock.now()))
-        created = True
+    if request.dry_run:
+        build, pointed = same or run.planned(sealed), False
+    elif same:
+        build, pointed = run.mend(sealed, same)
     else:
-        build, created = run.go_live(sealed), True
+        build, pointed = run.go_live(sealed), request.release.channel is not None
     size = manifest.installed_size
-    return Published(build, created, sealed.ref.manifest, len(manifest.paths), len(manifest.chunk_ids), size, tally)
+    return Published(
+        build=build,
+        created=same is None,
+        pointed=pointed,
+        manifest=sealed.ref.manifest,
+        files=len(manifest.paths),
+        chunks=len(manifest.chunk_ids),
+        source_bytes=size,
+        tally=run.tally,
+    )
 
 
 class _Publish:
@@ -103,67 +131,93 @@ class _Publish:
         self.world = world
         self.tally = Tally()
         self.state = _game(world.registry, request.game)
-        parent = parent_build(self.state, request.release.channel)
-        self.before = parent.depots.get(request.depot.name) if parent else None
+        self.before = _depot_before(self.state, request)
         folder = request.state_folder / world.registry.registry_id
-        if not request.dry_run:
-            folder.mkdir(parents=True, exist_ok=True)
         stem = f"{request.game}.{request.depot.name}"
         self._cache_path = folder / f"{stem}.files"
         self._journal = PackJournal(folder / f"{stem}.packs")
+        self._scanned: tuple[int, Scan] | None = None
 
     def read(self) -> Manifest:
         """The manifest of the folder, after all its new chunks are stored."""
         request, world = self.request, self.world
-        self._started_ns = int(world.clock.now() * 1e9)
+        started_ns = int(world.clock.now() * 1e9)
         world.sink.emit(Phase("scan"))
         found = scan(request.root, request.depot)
-        before, unchanged = self._unchanged(found)
+        self._scanned = started_ns, found
+        tagged = tag_files(found.paths, request.depot.tags)
+        before = self._manifest_before()
         cut = self._cut(before)
-        rows = [row for row in np.flatnonzero(unchanged < 0).tolist() if found.kinds[row] == 0]
+        unchanged = self._unchanged(found, tagged, before)
+        rows = [row for row in np.flatnonzero(unchanged < 0).tolist() if found.kinds[row] == Kind.FILE]
         reader = SourceReader(rows, found.sizes, found.sources.__getitem__, cut)
         total = sum(found.sizes[row] for row in rows)
         world.sink.emit(Phase("chunk", total))
-        pipeline = Pipeline(
-            reader=reader,
-            known=self.known if rows else KnownChunks(),
-            put_pack=self._put_pack,
-            nonce=world.random_bytes(NONCE_SIZE),
-            cut=cut,
-            sink=world.sink,
-            cancel=world.cancel,
-            total=total,
-        )
         if rows:
-            self.tally = pipeline.run(max(1, min(request.workers, len(rows) + total // (8 << 20))))
-        manifest = assemble(found, cut, request.depot.tags, reader.results, before, unchanged)
-        self._found = found
-        return manifest
+            pipeline = Pipeline(
+                reader=reader,
+                known=self.known,
+                put_pack=self._put_pack,
+                nonce=world.random_bytes(NONCE_SIZE),
+                cut=cut,
+                sink=world.sink,
+                cancel=world.cancel,
+                total=total,
+            )
+            self.tally = pipeline.run(max(1, min(request.workers, len(rows) + total // BYTES_A_WORKER)))
+        return assemble(found, cut, tagged, reader.results, before, unchanged)
 
     def seal(self, manifest: Manifest) -> Sealed:
         """The manifest as a depot of a build. Not stored yet."""
-        live = {ref.manifest for build in self.state.builds.values() for ref in build.depots.values()}
-        known = set() if self.request.rescan else live
-        return seal(self.request.depot.name, manifest, lambda: self.known.placement_of(manifest.chunk_ids), known, self._like())
+        depot = self.request.depot.name
+        return seal(depot, manifest, lambda: self.known.placement_of(manifest.chunk_ids), self._is_placed, self._like())
 
     def same_build(self, sealed: Sealed) -> Build | None:
         """The build that has this content already, if a new one is not wanted."""
         release = self.request.release
-        parent = parent_build(self.state, release.channel)
-        if parent is None or parent.depots.get(sealed.depot) != sealed.ref:
-            return None
-        return parent if self.request.if_changed or release.version == parent.version else None
+        depots = depots_of(self.state, sealed, release)
+        parent = parent_build(self.state, release)
+        if self.request.if_changed and parent and dict(parent.depots) == depots:
+            return parent
+        for number in sorted(self.state.builds, reverse=True):
+            build = self.state.builds[number]
+            if build.version == release.version and dict(build.depots) == depots:
+                return build
+        return None
+
+    def planned(self, sealed: Sealed) -> Build:
+        """The build that would go live now."""
+        number = max(self.state.builds, default=0) + 1
+        now = int(self.world.clock.now())
+        return plan_build(self.world.registry, self.state, sealed, self.request.release, number, now)[1]
+
+    def mend(self, sealed: Sealed, build: Build) -> tuple[Build, bool]:
+        """Writes what the store had lost of a build that is live already; whether its channel came to point to it.
+
+        A channel only moves forward here: going back is a decision, and `channel set` takes it.
+        """
+        registry, state = self.world.registry, self.state
+        if sealed.placement is not None:
+            write_sealed(registry, state, sealed)
+            write_diffs(registry, state, sealed, newest_only=False)
+        self._remember(sealed)
+        channel = self.request.release.channel
+        if channel is None or (channel in state.channels and state.channels[channel].build >= build.number):
+            return build, False
+        self.state, pointed = set_channel(registry, state.game, channel, ChannelChange(build=build.number))
+        return build, pointed
 
     def go_live(self, sealed: Sealed) -> Build:
         """Stores the metadata in order and moves the game's pointer."""
-        world, registry = self.world, self.world.registry
+        world, registry, release = self.world, self.world.registry, self.request.release
         world.sink.emit(Phase("commit"))
         write_sealed(registry, self.state, sealed)
         write_diffs(registry, self.state, sealed, newest_only=True)
+        if len(release.notes.encode()) > MAX_INLINE_NOTES:
+            registry.put_notes(self.state.scope, release.notes)
         world.cancel.check()
-        self.state, build = commit(registry, self.state, sealed, self.request.release, int(world.clock.now()))
-        self._journal.clear()
-        FileCache.of(bytes.fromhex(sealed.ref.manifest), self._started_ns, self._found).save(self._cache_path)
+        self.state, build = commit(registry, self.state, sealed, release, int(world.clock.now()))
+        self._remember(sealed)
         write_diffs(registry, self.state, sealed, newest_only=False)
         return build
 
@@ -176,21 +230,54 @@ class _Publish:
         learn_packs(registry, self.state.scope, self._journal, packs, known)
         return known
 
-    def _unchanged(self, found: Scan) -> tuple[Manifest | None, Column]:
-        """The manifest before, and which of its rows each file still is, by the file cache."""
-        nothing = np.full(len(found.paths), -1, dtype=np.int64)
+    def _manifest_before(self) -> Manifest | None:
+        """What the depot was before, if it was and the store can still tell."""
         if self.before is None:
-            return None, nothing
-        size = self.before.payload_size
-        before = decode_manifest(self.world.registry.manifest(self.state.scope, self.before.manifest, size))
-        cache = None if self.request.rescan else FileCache.load(self._cache_path)
-        if cache is None or cache.manifest.hex() != self.before.manifest:
-            return before, nothing
-        return before, np.asarray(unchanged_rows(found, cache), dtype=np.int64)
+            return None
+        try:
+            payload = self.world.registry.manifest(self.state.scope, self.before.manifest, self.before.payload_size)
+            return decode_manifest(payload)
+        except (Corrupt, NotFound) as error:
+            self.world.sink.emit(WarningEvent(error.code, error.message, error.where, "Every file is read again."))
+            return None
+
+    def _unchanged(self, found: Scan, tagged: Tagged, before: Manifest | None) -> Column:
+        """The row of the manifest before that each file still is, or -1: by the file cache, and only if the store holds
+        all its chunks. Nobody is asked for them when nothing changed at all."""
+        nothing = np.full(len(found.paths), -1, dtype=np.int64)
+        cache = None if self.request.rescan or before is None else FileCache.load(self._cache_path)
+        if before is None or self.before is None or cache is None or cache.manifest.hex() != self.before.manifest:
+            return nothing
+        rows = np.array(unchanged_rows(found, cache), dtype=np.int64)
+        same_files = np.array_equal(rows, np.arange(len(before.paths)))
+        if same_files and list(before.tags) == tagged[0] and before.tag_sets.tolist() == tagged[1].tolist():
+            return rows
+        lost = np.zeros(len(before.paths), dtype=bool)
+        lost[before.chunk_files()[~self.known.holds(before.chunk_ids)]] = True
+        rows[(rows >= 0) & lost[rows]] = -1
+        return rows
+
+    def _is_placed(self, manifest: str) -> bool:
+        """Whether a live build has this manifest, and its head can be read."""
+        live = (ref.manifest for build in self.state.builds.values() for ref in build.depots.values())
+        if self.request.rescan or manifest not in live:
+            return False
+        try:
+            self.world.registry.head(self.state.scope, manifest)
+        except UNREADABLE:
+            return False
+        return True
+
+    def _remember(self, sealed: Sealed) -> None:
+        """What saves the next publish its time."""
+        self._journal.clear()
+        if self._scanned is not None:
+            started_ns, found = self._scanned
+            FileCache.of(bytes.fromhex(sealed.ref.manifest), started_ns, found).save(self._cache_path)
 
     def _cut(self, before: Manifest | None) -> CutParameters:
         """The depot's cutter parameters, which its first publish settled. Raises `CutterFixed`."""
-        wanted = self.request.average
+        wanted = self.request.depot.chunk_average
         if before is None:
             return parameters_for(wanted) if wanted else DEFAULT
         if wanted and wanted != before.cut.average:
@@ -215,8 +302,16 @@ class _Publish:
 
     def _put_pack(self, pack: str, data: Buffer) -> None:
         self.world.registry.put_pack(self.state.scope, pack, data)
-        if not self.request.dry_run:
+        if not self.request.dry_run:  # what a dry run stores is not there
             self._journal.add(pack)
+
+
+def _depot_before(state: GameState, request: PublishRequest) -> DepotRef | None:
+    """What the depot was in the build that this one follows, else in the newest build that has it."""
+    name = request.depot.name
+    parent = parent_build(state, request.release)
+    builds = [*([parent] if parent else []), *(state.builds[number] for number in sorted(state.builds, reverse=True))]
+    return next((build.depots[name] for build in builds if name in build.depots), None)
 
 
 def _game(registry: RegistryWriter, game: str) -> GameState:

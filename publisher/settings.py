@@ -35,12 +35,16 @@ class TagRule:
 
 @dataclass(frozen=True, slots=True)
 class DepotConfig:
-    """How one depot is made from the source folder. `platform` None: not said, so it stays what it was."""
+    """How one depot is made from the source folder.
+
+    `platform` None: not said, so it stays what it was; so does `chunk_average`, the average size of chunks in bytes.
+    """
 
     name: str = DEFAULT_DEPOT
     platform: str | None = None
     language: str = ""
     optional: bool = False
+    chunk_average: int | None = None
     mappings: tuple[Placed, ...] = (Placed(),)
     ignore: tuple[str, ...] = ()
     tags: tuple[TagRule, ...] = ()

@@ -1,8 +1,8 @@
 """Reading the source folder: batches of bytes for the workers, each byte read once.
 
-Small files are read back to back into one buffer, so that neighbours can share a frame without a copy. A big file is read
-and cut in windows by whichever worker is free, and its windows are worked on by all of them, so that one huge pak keeps
-every core busy. A file that changes while it is read is read again, and refused if it does not come to rest.
+Small files are read back to back into one buffer, so that neighbours can share a frame without a copy. A big file is
+read and cut in windows by whichever worker is free, and its windows are worked on by all of them, so that one huge pak
+keeps every core busy. A file that changes while it is read is read again, and refused if it does not come to rest.
 """
 
 from __future__ import annotations

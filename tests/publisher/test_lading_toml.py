@@ -38,6 +38,7 @@ def test_the_documented_example_means_what_it_says(tmp_path: Path) -> None:
         platform="windows",
         language="de",
         optional=False,
+        chunk_average=32768,
         mappings=(Placed("build/win64", ""), Placed("assets", "data")),
         ignore=("*.tmp", "# no", "*.pdb", "/tools/"),
         tags=(

@@ -1,0 +1,89 @@
+"""`lading channel list|show|set`: the pointers that players follow."""
+
+from __future__ import annotations
+
+import click
+
+from cli import options
+from cli.call import Run
+from cli.output import Outcome
+from cli.words import Verbs
+
+channel = Verbs("channel", help="Show and move the channels of a game.")
+
+
+@channel.command(name="list")
+@click.argument("game", metavar="GAME")
+@options.store
+def list_(run: Run, game: str) -> Outcome:
+    """List the channels of a game."""
+    from cli import compose
+    from cli.rows import channel_line, channel_row
+    from manifest.names import check_name
+
+    with compose.reading(run) as opened:
+        state = opened.registry.game(check_name(game, "game"))
+    rows = [channel_row(state, state.channels[name]) for name in sorted(state.channels)]
+    text = "\n".join(map(channel_line, rows)) or f"{game} has no channel yet."
+    return Outcome(result={"game": game, "channels": rows}, text=text)
+
+
+@channel.command()
+@click.argument("game", metavar="GAME")
+@click.argument("channel", metavar="CHANNEL")
+@options.store
+def show(run: Run, game: str, channel: str) -> Outcome:
+    """Show one channel."""
+    from cli import compose
+    from cli.rows import channel_line, channel_row
+    from manifest.names import check_name
+
+    with compose.reading(run) as opened:
+        state = opened.registry.game(check_name(game, "game"))
+    row = channel_row(state, state.channel(check_name(channel, "channel")))
+    return Outcome(result={"game": game, **row}, text=channel_line(row))
+
+
+@channel.command(name="set")
+@click.argument("game", metavar="GAME")
+@click.argument("channel", metavar="CHANNEL")
+@options.store
+@click.option("--build", metavar="N", type=click.IntRange(1), help="The build that the channel points to.")
+@click.option(
+    "--rollout",
+    metavar="PERCENT",
+    type=click.FloatRange(0, 100),
+    help="The share of players who get it; the others keep the build before.",
+)
+@click.option("--minimum", metavar="N", type=click.IntRange(0), help="The oldest build that may still run; 0 for any.")
+@options.dry_run
+@options.exit_code
+def set_(
+    run: Run,
+    game: str,
+    channel: str,
+    build: int | None,
+    rollout: float | None,
+    minimum: int | None,
+    dry_run: bool,
+    exit_code: bool,
+) -> Outcome:
+    """Point a channel to a build, roll it out to a share of players, demand a minimum build.
+
+    What is not named stays as it is; another build goes to all players unless --rollout says otherwise.
+    """
+    from cli import compose
+    from cli.rows import channel_line, channel_row
+    from manifest.names import check_name
+    from publisher.channels import ChannelChange, set_channel
+
+    change = ChannelChange(build, None if rollout is None else round(rollout * 100), minimum)
+    with compose.writing(run, dry_run=dry_run) as opened:
+        state, moved = set_channel(opened.registry, check_name(game, "game"), channel, change)
+    row = channel_row(state, state.channels[channel])
+    said = ("Would set" if dry_run else "Set") if moved else "Nothing to do for"
+    return Outcome(
+        result={"game": game, **row, "changed": moved},
+        text=f"{said} the channel of {game}:\n{channel_line(row)}",
+        idle=exit_code and not moved,
+    )

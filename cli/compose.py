@@ -1,0 +1,184 @@
+"""The one place that wires objects: from the settings of a run to stores, registries and what work needs around them.
+
+A location becomes a store, patient and limited where its medium wants that; around it lies the meter that every receipt
+is read from; a registry stands on top. What must never lie in one another (store, source, state) is kept apart here.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from chunkstore.errors import Refused
+from chunkstore.opening import open_store
+from chunkstore.oserrors import leaf_for
+from chunkstore.store import ObjectStore, ReadOnly
+from chunkstore.stores.memory import MemoryStore
+from chunkstore.wrappers.dry import DryStore
+from chunkstore.wrappers.limit import RateLimit
+from chunkstore.wrappers.meter import MeteredStore, Traffic
+from chunkstore.wrappers.retry import Retried, RetryingStore
+from cli.call import Run
+from cli.words import Usage
+from manifest.registry import BareRegistry, init_store, is_store
+
+if TYPE_CHECKING:
+    from publisher.publish import World
+
+REGISTRY_ID_SIZE = 32
+_CONTENT = "content"
+_METADATA = "metadata"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A store as one command uses it. `folder` is where it lies on this machine, if it does; `created`: just now."""
+
+    registry: BareRegistry
+    folder: Path | None
+    meter: MeteredStore
+    retries: Callable[[], Retried]
+    created: bool = False
+
+    @property
+    def content(self) -> Traffic:
+        """What moved so far of packs and patches."""
+        return self.meter.traffic().get(_CONTENT, Traffic())
+
+    @property
+    def metadata(self) -> Traffic:
+        """What moved so far of everything else."""
+        return self.meter.traffic().get(_METADATA, Traffic())
+
+    @property
+    def retried(self) -> Retried:
+        """What had to be asked for again."""
+        return self.retries()
+
+
+@contextmanager
+def reading(run: Run, location: str | None = None) -> Iterator[Opened]:
+    """The store at `location`, or that the settings name. Raises `NotAStore`, `NewerStore`, usage if none is named."""
+    store, folder = _store(run, location)
+    try:
+        opened = _opened(store, folder)
+        _ = opened.registry.registry_id
+        yield opened
+    finally:
+        store.close()
+
+
+@contextmanager
+def writing(run: Run, *, dry_run: bool, create: bool = False, source: Path | None = None) -> Iterator[Opened]:
+    """The store that the settings name, for a command that changes it or, in a dry run, would.
+
+    With `create` an absent or empty folder becomes a store. `source` is the folder that is about to be published.
+    Raises `ReadOnly`, `Occupied`, `Entangled` and what `reading` raises.
+    """
+    store, folder = _store(run)
+    try:
+        if folder is None:
+            raise ReadOnly("this store can only be read", where=store.url)
+        _keep_apart(folder, run.settings.state_dir, source)
+        created = create and not is_store(store)
+        if created:
+            _check_empty(folder)
+            store = MemoryStore(run.clock) if dry_run else store
+            init_store(store, secrets.token_bytes(REGISTRY_ID_SIZE))
+        opened = _opened(DryStore(store) if dry_run else store, folder, created=created)
+        _ = opened.registry.registry_id
+        yield opened
+    finally:
+        store.close()
+
+
+def world(run: Run, opened: Opened) -> World:
+    """What a publish takes from outside."""
+    from publisher.publish import World
+
+    return World(opened.registry, run.clock, secrets.token_bytes, run.events, run.cancel)
+
+
+def _store(run: Run, location: str | None = None) -> tuple[ObjectStore, Path | None]:
+    location = location or run.settings.store
+    if location is None:
+        raise Usage(
+            "no store is named",
+            cause="A store is where games are published to and installed from.",
+            next="Name it with --store, or set LADING_STORE.",
+        )
+    rate = run.settings.download_limit_rate
+    store = open_store(
+        os.path.expanduser(location),
+        clock=run.clock,
+        jitter=secrets.SystemRandom().random,
+        cancel=run.cancel,
+        limit=RateLimit(run.clock, rate, run.cancel) if rate else None,
+    )
+    return store, _folder_of(store.url)
+
+
+def _folder_of(url: str) -> Path | None:
+    parts = urlsplit(url)
+    if parts.scheme != "file":
+        return None
+    path = unquote(parts.path)
+    return Path(path[1:] if os.name == "nt" else path)
+
+
+def _opened(store: ObjectStore, folder: Path | None, *, created: bool = False) -> Opened:
+    meter = MeteredStore(store, _class_of)
+    retried = store.retried if isinstance(store, RetryingStore) else Retried
+    return Opened(BareRegistry(meter), folder, meter, retried, created)
+
+
+def _class_of(key: str) -> str:
+    """Content is what lies in a scope under `packs` or `patches`."""
+    return _CONTENT if key.split("/")[2:3] in (["packs"], ["patches"]) else _METADATA
+
+
+def _check_empty(folder: Path) -> None:
+    """Raises `Occupied` if something lies in the folder but what an interrupted `init` left."""
+    try:
+        found = sorted(entry.name for entry in os.scandir(folder) if entry.name != ".tmp")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise leaf_for(error, folder) from error
+    if found:
+        raise Occupied(f"the folder is not empty and not a store: it holds {found[0]}", where=str(folder))
+
+
+def _keep_apart(store: Path, state: Path, source: Path | None) -> None:
+    """Raises `Entangled` if the state would be copied with the store, or either be published with the source."""
+    for inner, outer, message in (
+        (state, store, "the state folder lies inside the store"),
+        (store, source, "the store lies inside the folder that is published"),
+        (state, source, "the state folder lies inside the folder that is published"),
+    ):
+        if outer is not None and inner.resolve().is_relative_to(outer.resolve()):
+            raise Entangled(message, where=str(inner))
+
+
+class Occupied(Refused):
+    """A folder that holds something else cannot become a store."""
+
+    code = "store-occupied"
+    default_cause = (
+        "A store is made of an absent or an empty folder only, so that nothing of yours gets mixed up in it."
+    )
+    default_next = "Name another folder; if this should be a store, its lading.json is missing."
+
+
+class Entangled(Refused):
+    """Store, source and state must not lie in one another."""
+
+    code = "folders-entangled"
+    default_cause = "A store is copied and served as it is, and a source is published as it is: neither may hold keys."
+    default_next = "Name another --store, or set LADING_STATE_DIR to a folder outside."

@@ -1,0 +1,85 @@
+"""Channels: how a pointer to a build moves, whether a publish moves it or a person does.
+
+Rules over values, and the one loop that makes a change live by compare-and-set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from chunkstore.errors import Refused
+from chunkstore.store import Conflict
+from manifest.documents import FULL_ROLLOUT, Channel, GameState
+from manifest.names import check_name
+from manifest.registry import RegistryWriter
+
+_TRIES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelChange:
+    """What is wanted of a channel; None leaves a field as it is. `rollout` is in basis points, as in `Channel`."""
+
+    build: int | None = None
+    rollout: int | None = None
+    minimum: int | None = None
+
+
+def pointed(before: Channel | None, name: str, build: int) -> Channel:
+    """The channel when it points to `build`, for everybody. A rollout that never ended leaves no trace."""
+    if before is None:
+        return Channel(name=name, build=build, sequence=1)
+    if before.build == build:
+        return before
+    previous = before.build if before.rollout == FULL_ROLLOUT else before.previous
+    return replace(before, build=build, sequence=before.sequence + 1, previous=previous, rollout=FULL_ROLLOUT)
+
+
+def changed(state: GameState, name: str, change: ChannelChange) -> Channel:
+    """The channel after a change. Raises `ChannelMissing`, `BuildMissing`, `BadChannelChange`."""
+    before = state.channels.get(check_name(name, "channel"))
+    build = state.channel(name).build if change.build is None else state.build(change.build).number
+    after = pointed(before, name, build)
+    after = replace(
+        after,
+        rollout=after.rollout if change.rollout is None else change.rollout,
+        minimum=after.minimum if change.minimum is None else change.minimum,
+    )
+    if after.rollout < FULL_ROLLOUT and not after.previous:
+        raise BadChannelChange(
+            f"channel {name} has no earlier build for the players outside a rollout",
+            where=state.game,
+            cause="Whoever is outside the rollout stays on the build that the channel had before.",
+            next="Point the channel to a first build for everybody, and roll out the next one.",
+        )
+    if after.minimum > after.build:
+        raise BadChannelChange(
+            f"channel {name} cannot demand build #{after.minimum} while it points to #{after.build}",
+            where=state.game,
+            next=f"Choose a minimum of at most {after.build}, or 0 for none.",
+        )
+    if before is not None and after != before and after.sequence == before.sequence:
+        after = replace(after, sequence=before.sequence + 1)
+    return after
+
+
+def set_channel(registry: RegistryWriter, game: str, name: str, change: ChannelChange) -> tuple[GameState, bool]:
+    """Makes a change live; the game's state afterwards, and whether there was anything to change."""
+    for attempt in range(_TRIES):
+        state = registry.game(game)
+        after = changed(state, name, change)
+        if after == state.channels.get(name):
+            return state, False
+        try:
+            return registry.commit(replace(state, channels={**state.channels, name: after})), True
+        except Conflict:
+            if attempt == _TRIES - 1:
+                raise
+    raise RuntimeError("unreachable: the last try returns or raises")
+
+
+class BadChannelChange(Refused):
+    """A channel would point, roll out or demand something that makes no sense for its players."""
+
+    code = "bad-channel-change"
+    default_cause = "A minimum build lies at or below the channel's build."
