@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import lading
-from benchmarks.measure import Command, Contestant, Sample, run
+from benchmarks.measure import Command, run
 from benchmarks.peers.everyone import PEERS
 from benchmarks.peers.peer import Home, Peer
 from benchmarks.workplace import emptied, scratch
@@ -54,8 +54,3 @@ def from_snapshot(home: Home, command: Callable[[], Command]) -> Callable[[], Co
 def into(target: Path, command: Callable[[Path], Command]) -> Callable[[], Command]:
     """A preparation that empties the folder that a command fills."""
     return lambda: command(emptied(target))
-
-
-def once(contestant: Contestant) -> Sample:
-    """A single run, for what is too slow to repeat."""
-    return contestant.reads(run(contestant.prepare()))

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 
@@ -75,16 +76,12 @@ def alternate(contestants: Sequence[Contestant], rounds: int, warm_up: bool = Tr
     return samples
 
 
-_start: list[Sample] = []
-
-
+@cache
 def python_start() -> Sample:
     """The median bare start of this Python, measured once and taken off every Python command."""
-    if not _start:
-        bare = Command([sys.executable, "-c", "pass"])
-        ordered = sorted((run(bare) for _ in range(11)), key=lambda sample: sample.wall)
-        _start.append(ordered[len(ordered) // 2])
-    return _start[0]
+    bare = Command([sys.executable, "-c", "pass"])
+    ordered = sorted((run(bare) for _ in range(11)), key=lambda sample: sample.wall)
+    return ordered[len(ordered) // 2]
 
 
 def _child(argv: list[str]) -> None:

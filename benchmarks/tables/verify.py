@@ -14,7 +14,7 @@ def measure(bench: Bench) -> Table:
     with store_of(lading.PEER, (build.label, build.folder)) as home, scratch(in_memory=True) as folder:
         lading.call(home, "install", lading.GAME, "--into", folder, "--store", home.store)
         entries = [
-            programs.contestant(lambda: programs.floor("verify", build.folder)),
+            programs.contestant(lambda: programs.floor("verify", folder)),
             Contestant("lading verify --full", lambda: lading.command(home, "verify", folder, "--full")),
             Contestant("lading verify", lambda: lading.command(home, "verify", folder)),
         ]
