@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import settings
 
 from tests.kit.clock import FakeClock
 from tests.kit.nginx import Nginx, serving
+from tests.kit.published import Published, isolate, publish_three_builds
 
 _SERVICE_FIXTURES = {"nginx"}
 
@@ -46,3 +49,26 @@ def nginx(tmp_path: Path) -> Iterator[Callable[..., Nginx]]:
             return stack.enter_context(serving(root, tmp_path / f".nginx{started}", extra=extra))
 
         yield serve
+
+
+@pytest.fixture
+def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where command lines of this test keep what they remember; they see no setting of whoever runs the tests."""
+    home = tmp_path / ".home"
+    isolate(monkeypatch, home)
+    return home
+
+
+@pytest.fixture(scope="session")
+def three_builds(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """A store with three builds, for tests that only read it."""
+    folder = tmp_path_factory.mktemp("three-builds")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        isolate(monkeypatch, folder / ".home")
+        return publish_three_builds(folder)
+
+
+@pytest.fixture
+def published(three_builds: Published, isolated: Path, tmp_path: Path) -> Published:
+    """A store with three builds that this test may change."""
+    return replace(three_builds, store=Path(shutil.copytree(three_builds.store, tmp_path / "store")))
