@@ -92,7 +92,7 @@ class Pipeline:
     def _new_frames(self, batch: Batch) -> Iterator[_RawFrame]:
         """Names the chunks of a batch, notes them with their files, and groups those that nobody has."""
         ends = [end for piece in batch.pieces for end in piece.ends]
-        starts = [0, *ends[:-1]]
+        starts = [0, *ends][:-1]
         data = batch.data
         digests = [blake3(data[start:end], max_threads=1).digest() for start, end in zip(starts, ends, strict=True)]
         at = 0
