@@ -11,16 +11,18 @@ from typing import TextIO
 from chunkstore.cancel import Cancel, Interrupted
 from chunkstore.clock import Clock
 from chunkstore.errors import LadingError
+from chunkstore.store import Buffer
 from cli.config import Configuration, Settings, debugging
 from cli.exits import Exit
 from cli.ndjson import NdjsonSink
 from cli.output import (
     Outcome,
-    OutputLost,
     deliver,
+    deliver_bytes,
     error_document,
     error_text,
     json_line,
+    output_lost,
     printable,
     result_document,
 )
@@ -48,6 +50,8 @@ class Run:
     events: EventSink
     cancel: Cancel
     clock: Clock
+    write: Callable[[Buffer], None]
+    """Writes bytes to standard output, for a command whose result is bytes. Nowhere with `--json`."""
 
     @property
     def settings(self) -> Settings:
@@ -64,13 +68,18 @@ def talks(argv: Sequence[str], flag: str) -> bool:
 @contextmanager
 def running(call: Call, configuration: Configuration) -> Iterator[Run]:
     """A run whose events reach the audience that the caller chose."""
+
+    def write(data: Buffer) -> None:
+        if not call.json and (lost := deliver_bytes(call.stdout, data)) is not None:
+            raise output_lost(lost) from lost
+
     if call.events is not None:
-        yield Run(configuration, call.events, call.cancel, call.clock)
+        yield Run(configuration, call.events, call.cancel, call.clock, write)
         return
     from cli.progress import showing, view_for
 
     with showing(view_for(call.stderr, call.clock, configuration.settings), call.clock) as sink:
-        yield Run(configuration, sink, call.cancel, call.clock)
+        yield Run(configuration, sink, call.cancel, call.clock, write)
 
 
 def attempt(work: Callable[[], Outcome]) -> Outcome:
@@ -90,11 +99,12 @@ def conclude(call: Call, outcome: Outcome) -> Exit:
     """Write the result, then the talk about it, and say with which code to leave."""
     lost = _write_result(call, outcome)
     if lost is not None and outcome.error is None:
-        outcome = Outcome(error=OutputLost(f"cannot write the result: {lost.strerror}"))
+        outcome = Outcome(error=output_lost(lost))
+    unheard = isinstance(lost or (outcome.error and outcome.error.__cause__), BrokenPipeError)
     if call.events is not None:
         error = error_document(outcome.error) if outcome.error else None
         call.events.emit(ResultEvent(call.command, outcome.error is None, outcome.exit, error))
-    elif outcome.error is not None and not isinstance(lost, BrokenPipeError):
+    elif outcome.error is not None and not unheard:
         deliver(call.stderr, printable(error_text(outcome.error)) + "\n")
     return outcome.exit
 

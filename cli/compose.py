@@ -85,7 +85,7 @@ def writing(run: Run, *, dry_run: bool, create: bool = False, source: Path | Non
     try:
         if folder is None:
             raise ReadOnly("this store can only be read", where=store.url)
-        _keep_apart(folder, run.settings.state_dir, source)
+        keep_apart(folder, run.settings.state_dir, source)
         created = create and not is_store(store)
         if created:
             _check_empty(folder)
@@ -155,7 +155,7 @@ def _check_empty(folder: Path) -> None:
         raise Occupied(f"the folder is not empty and not a store: it holds {found[0]}", where=str(folder))
 
 
-def _keep_apart(store: Path, state: Path, source: Path | None) -> None:
+def keep_apart(store: Path, state: Path, source: Path | None) -> None:
     """Raises `Entangled` if the state would be copied with the store, or either be published with the source."""
     for inner, outer, message in (
         (state, store, "the state folder lies inside the store"),

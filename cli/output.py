@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from chunkstore.errors import LadingError, LocalProblem
+from chunkstore.store import Buffer
 from cli.exits import Exit, exit_of
 
 VERSION = 1
@@ -102,10 +103,33 @@ def deliver(stream: TextIO, text: str) -> OSError | None:
         stream.write(text)
         stream.flush()
     except OSError as error:
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), stream.fileno())
+        _swallow(stream)
         return error
     return None
+
+
+def deliver_bytes(stream: TextIO, data: Buffer) -> OSError | None:
+    """The same for bytes, as they are. A process started without standard streams has nowhere to write them."""
+    binary = getattr(stream, "buffer", None)
+    if binary is None:
+        return None
+    try:
+        binary.write(data)
+        binary.flush()
+    except OSError as error:
+        _swallow(stream)
+        return error
+    return None
+
+
+def _swallow(stream: TextIO) -> None:
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def output_lost(error: OSError) -> OutputLost:
+    """The error that a failed write to standard output ends the command with."""
+    return OutputLost(f"cannot write the result: {error.strerror}")
 
 
 class OutputLost(LocalProblem):

@@ -15,11 +15,12 @@ from tests.kit.clock import FakeClock
 
 @dataclass(frozen=True)
 class Finished:
-    """How a command line ended."""
+    """How a command line ended. `raw` are the bytes of its standard output."""
 
     exit: int
     stdout: str
     stderr: str
+    raw: bytes = b""
 
     @property
     def document(self) -> dict[str, Any]:
@@ -38,6 +39,8 @@ Lading = Callable[..., Finished]
 
 def lading(*argv: str, cancel: Cancel | None = None) -> Finished:
     """Run `lading` with these words."""
-    stdout, stderr = io.StringIO(), io.StringIO()
+    written, stderr = io.BytesIO(), io.StringIO()
+    stdout = io.TextIOWrapper(written, encoding="utf-8", newline="", write_through=True)
     code = execute(argv, stdout=stdout, stderr=stderr, clock=FakeClock(), cancel=cancel or Cancel())
-    return Finished(code, stdout.getvalue(), stderr.getvalue())
+    stdout.flush()
+    return Finished(code, written.getvalue().decode(errors="replace"), stderr.getvalue(), written.getvalue())

@@ -1,0 +1,137 @@
+"""`lading store check|stats`: whether a store is whole, and what it holds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from chunkstore.errors import Corrupt
+from cli.call import Run
+from cli.output import Outcome
+from cli.words import Verbs
+
+if TYPE_CHECKING:
+    from manifest.soundness import Problem
+
+_SHOWN_BUILDS = 5
+
+store = Verbs("store", help="Check a store and measure what it holds.")
+
+
+@store.command()
+@click.argument("store", metavar="STORE", required=False)
+@click.option("--quick", is_flag=True, help="Only see that every pack is there; read none.")
+def check(run: Run, quick: bool) -> Outcome:
+    """Check that a store holds all that its builds need.
+
+    Reads every object and hashes every chunk, unless --quick. Changes nothing; names each damaged or missing object,
+    the builds that it hurts and what to do, and leaves with 6 if there is any.
+    """
+    from cli import compose
+    from manifest.soundness import check_store
+
+    began = run.clock.monotonic()
+    with compose.reading(run) as opened:
+        found = check_store(
+            opened.registry, quick=quick, workers=run.settings.workers, sink=run.events, cancel=run.cancel
+        )
+        where = opened.registry.url
+    seconds = run.clock.monotonic() - began
+    counts = {name: getattr(found, name) for name in ("games", "builds", "manifests", "packs", "bytes")}
+    result = {**counts, "problems": [_row(problem) for problem in found.problems], "seconds": round(seconds, 3)}
+    looked = f"{found.games} games, {found.builds} builds, {found.packs} packs in {seconds:.1f} s"
+    if not found.problems:
+        return Outcome(result, text=f"All is well: {looked}.")
+    return Outcome(
+        result,
+        text="\n".join(map(_told, found.problems)),
+        error=StoreDamaged(f"{len(found.problems)} objects are damaged or missing, of {looked}", where=where),
+    )
+
+
+@store.command()
+@click.argument("store", metavar="STORE", required=False)
+def stats(run: Run) -> Outcome:
+    """Measure what a store holds.
+
+    Logical bytes are those of all builds, each installed by itself; unique bytes those of their distinct chunks; stored
+    bytes are all that the store takes. Orphans are packs that no build needs.
+    """
+    from cli import compose
+    from cli.rows import table
+    from cli.sizes import human
+    from manifest.census import take_census
+
+    with compose.reading(run) as opened:
+        census = take_census(opened.registry, run.cancel)
+    total = census.total
+    result = {
+        "builds": total.builds,
+        "logical_bytes": total.logical,
+        "unique_bytes": total.unique,
+        "stored_bytes": census.stored,
+        "dedup_ratio": round(census.ratio, 3),
+        "packs": census.packs,
+        "pack_bytes": census.pack_bytes,
+        "orphan_packs": census.orphans,
+        "orphan_bytes": census.orphan_bytes,
+        "games": [{"game": game, **_weight(weight)} for game, weight in sorted(census.games.items())],
+        "channels": [
+            {"game": game, "channel": channel, **_weight(weight)}
+            for (game, channel), weight in sorted(census.channels.items())
+        ],
+    }
+    lines = [
+        ("logical", f"{human(total.logical)} in {total.builds} builds"),
+        ("unique", human(total.unique)),
+        ("stored", f"{human(census.stored)}, of it {human(census.pack_bytes)} in {census.packs} packs"),
+        ("ratio", f"{census.ratio:.2f} logical bytes a stored byte"),
+        ("orphans", f"{human(census.orphan_bytes)} in {census.orphans} packs"),
+        *((f"{game}", _share(weight)) for game, weight in sorted(census.games.items())),
+        *((f"{game}@@{name}", _share(weight)) for (game, name), weight in sorted(census.channels.items())),
+    ]
+    return Outcome(result, text=table(lines))
+
+
+def _row(problem: Problem) -> dict[str, Any]:
+    return {
+        "key": problem.key,
+        "code": problem.code,
+        "message": problem.message,
+        "builds": [{"game": game, "build": build or None} for game, build in sorted(problem.hurts)],
+        "next": problem.next,
+    }
+
+
+def _told(problem: Problem) -> str:
+    hurt = [f"{game} #{build}" if build else f"all of {game}" for game, build in sorted(problem.hurts)]
+    more = f" and {len(hurt) - _SHOWN_BUILDS} more" if len(hurt) > _SHOWN_BUILDS else ""
+    return "\n".join(
+        [
+            f"{problem.key}",
+            f"  what:  {problem.message} [{problem.code}]",
+            f"  hurts: {', '.join(hurt[:_SHOWN_BUILDS]) or 'nothing'}{more}",
+            f"  next:  {problem.next}",
+        ]
+    )
+
+
+def _weight(weight: Any) -> dict[str, int]:
+    row: dict[str, int] = asdict(weight)
+    return {name if name == "builds" else f"{name}_bytes": value for name, value in row.items()}
+
+
+def _share(weight: Any) -> str:
+    from cli.sizes import human
+
+    return f"{human(weight.logical)} in {weight.builds} builds, {human(weight.unique)} unique"
+
+
+class StoreDamaged(Corrupt):
+    """Objects that some build needs are missing or not what they must be."""
+
+    code = "store-damaged"
+    default_cause = "A disk lost or changed bytes, a copy was cut short, or somebody removed objects."
+    default_next = "Do for each object what stands beside it, then check again."
