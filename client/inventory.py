@@ -118,7 +118,7 @@ def take_inventory(
     mode_wrong |= adopted.mode_wrong & adopted.intact
     if not _HAS_MODES:
         mode_wrong[:] = False
-    sources = _sources([(installed, check.chunks, installed.paths)])
+    sources = Sources(installed, None if check.chunks.all() else np.flatnonzero(check.chunks))
     staged = staging.present_chunks(controls)
     inventory = Inventory(installed, check.intact, present, mode_wrong, sources, staged)
     return inventory, _stats_of_present(present, old_rows, check.stats, adopted.stats)
@@ -167,19 +167,6 @@ def _in_the_way(path: str, kind: int, ours: set[str]) -> bool:
     if kind == Kind.FOLDER:
         return False
     return any(os.path.join(top, name) not in ours for top, _, names in os.walk(path) for name in names)
-
-
-def _sources(parts: list[tuple[Manifest, Column, Sequence[str]]]) -> Sources:
-    """The chunks that are in their places, of all parts together."""
-    paths: list[str] = []
-    columns: list[tuple[Column, Column, Column, Column]] = []
-    for manifest, chunks, names in parts:
-        rows = np.flatnonzero(chunks)
-        files = manifest.chunk_files()[rows].astype("<u4") + np.uint32(len(paths))
-        columns.append((manifest.chunk_ids[rows], manifest.chunk_sizes[rows], files, manifest.chunk_offsets()[rows]))
-        paths.extend(names)
-    ids, sizes, files, offsets = (np.concatenate(column) for column in zip(*columns, strict=True))
-    return Sources(paths, ids, sizes, files, offsets)
 
 
 def note_stat(stats: FileStats, row: int, stat: os.stat_result) -> None:

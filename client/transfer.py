@@ -110,7 +110,7 @@ def _copy(plan: Plan, numbers: range, t: Transfer) -> list[range]:
             if source != opened:
                 if file >= 0:
                     os.close(file)
-                file, opened = _open(os.path.join(t.root, plan.sources.paths[source])), source
+                file, opened = _open(os.path.join(t.root, plan.sources.manifest.paths[source])), source
             data = read_at(file, start, length) if file >= 0 else b""
             chunks = slice(first, first + count)
             verified = verify_run(

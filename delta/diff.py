@@ -1,8 +1,8 @@
 """Diffs: the payload of one manifest made from another's, and where the chunks that are new lie.
 
 Both tables of a manifest, files and chunks, are told in runs: so many rows copied from the old table, so many given
-literally. The literal chunks are exactly the missing ones, and the diff carries their placement, so its size follows the
-change and not the build. A diff needs no signature: its result must hash to an id that is signed.
+literally. The literal chunks are exactly the missing ones, and the diff carries their placement, so its size follows
+the change and not the build. A diff needs no signature: its result must hash to an id that is signed.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from manifest.payload import (
     FileTable,
     build_manifest,
     decode_files,
+    decode_manifest,
     encode_files,
     encode_manifest,
     files_of,
@@ -33,6 +34,7 @@ from manifest.payload import (
 MAGIC = b"LADDIF"
 VERSION = 1
 _LITERAL = 0xFFFFFFFF
+_STRIDE = 1 << 18
 _SPEC = {
     "file_starts": ("<u4", 1),
     "file_counts": ("<u4", 1),
@@ -104,7 +106,8 @@ def apply_diff(old: Manifest, diff: Buffer, *, wanted: bytes, files: int, chunks
     payload = encode_manifest(manifest)
     if manifest_id(payload) != wanted:
         raise BadDiff("the diff does not lead to the wanted manifest")
-    return Applied(manifest, payload, chunk_rows, placement)
+    del manifest  # its columns are in the payload now; the one that is returned views them there
+    return Applied(decode_manifest(payload), payload, chunk_rows, placement)
 
 
 def file_sources(old: Manifest, new: Manifest) -> Column:
@@ -128,15 +131,18 @@ def match_paths(old: Manifest, new: Manifest) -> Column:
 
 
 def chunk_sources(old: Manifest, new: Manifest, files: Column) -> Column:
-    """For each chunk of `new` a row of `old` with the same id, or -1: in the equal file first, so that runs stay long."""
+    """For each chunk of `new` a row of `old` with its id, or -1: in the equal file first, so that runs stay long."""
     sources = np.full(len(new.chunk_ids), -1, dtype=np.int64)
     equal = np.flatnonzero(files >= 0)
     mine, theirs = new.chunk_rows(equal), old.chunk_rows(files[equal])
-    same = (new.chunk_ids[mine] == old.chunk_ids[theirs]).all(axis=1)
-    sources[mine[same]] = theirs[same]
+    for start in range(0, len(mine), _STRIDE):
+        here, there = mine[start : start + _STRIDE], theirs[start : start + _STRIDE]
+        same = (new.chunk_ids[here] == old.chunk_ids[there]).all(axis=1)
+        sources[here[same]] = there[same]
     open_rows = np.flatnonzero(sources < 0)
     if len(open_rows):
-        sources[open_rows] = locate(new.chunk_ids[open_rows], old.chunk_ids)
+        everything = len(open_rows) == len(sources)
+        sources[open_rows] = locate(new.chunk_ids if everything else new.chunk_ids[open_rows], old.chunk_ids)
     return sources
 
 
@@ -169,8 +175,10 @@ def _merged(old: Column, literal: Column, rows: Column) -> Column:
     copied = rows >= 0
     if len(rows) - int(copied.sum()) != len(literal):
         raise BadDiff("the diff gives more or fewer literal rows than it uses")
+    if not len(old):
+        return literal
     merged = np.empty((len(rows), *old.shape[1:]), dtype=old.dtype)
-    merged[copied] = old[rows[copied]]
+    np.take(old, rows, axis=0, out=merged, mode="wrap")  # -1 wraps to some row; what it brings is overwritten
     merged[~copied] = literal
     return merged
 

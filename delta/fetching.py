@@ -1,7 +1,7 @@
 """Which bytes of which packs to ask for, and where what they hold must go.
 
-Frames that are needed are put in the order of packs and offsets; neighbours over small gaps become one range. Everything is
-in columns; the executor turns them into lists one range at a time.
+Frames that are needed are put in the order of packs and offsets; neighbours over small gaps become one range.
+Everything is in columns; the executor turns them into values one range at a time.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chunkstore.columns import Column
+from chunkstore.frames import MAX_RAW
 from chunkstore.placements import Placement
 from manifest.model import Manifest
 
@@ -20,15 +21,17 @@ MAX_GAP = 256 * 1024
 MAX_RANGE = 4 * 1024 * 1024
 """Bytes of one range: bounds the memory of a request in flight."""
 
+_OFFSET_BITS = MAX_RAW.bit_length()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fetches:
     """Three tables, each pointing into the next.
 
-    Ranges: `pack` (row of `packs`), `offset`, `length`, `first_frame` (with an entry past the end). Frames: `frame_offset`
-    (in the pack), `frame_stored`, `frame_raw`, `frame_kind`, `first_run`. Runs, which are contiguous in the frame and in one
-    file: `run_start` (in the frame), `run_length`, `run_file` (row of the manifest), `run_offset` (in the file), `first_chunk`.
-    `chunks` are rows of the manifest.
+    Ranges: `pack` (row of `packs`), `offset`, `length`, `first_frame` (with an entry past the end). Frames:
+    `frame_offset` (in the pack), `frame_stored`, `frame_raw`, `frame_kind`, `first_run`. Runs, each contiguous in its
+    frame and in one file: `run_start` (in the frame), `run_length`, `run_file` (row of the manifest), `run_offset` (in
+    the file), `first_chunk`. `chunks` are rows of the manifest.
     """
 
     packs: Column
@@ -59,30 +62,28 @@ class Fetches:
         return int(self.length.sum(dtype=np.int64))
 
 
-def plan_fetches(manifest: Manifest, chunks: Column, placement: Placement, files: Column, offsets: Column) -> Fetches:
-    """How to get these chunks (rows of `manifest`), which `placement` places one by one.
-
-    `files` and `offsets` say for each of them the file row and the place in the file.
-    """
-    frames, inverse = np.unique(placement.chunk_frame, return_inverse=True)
-    by_place = np.lexsort((placement.frame_offset[frames], placement.frame_pack[frames]))
-    rank = np.empty(len(frames), dtype=np.int64)
-    rank[by_place] = np.arange(len(frames))
-    order = np.lexsort((offsets, files, placement.chunk_offset, rank[inverse]))
-    frames = frames[by_place]
-    in_frame = rank[inverse][order]
-    chunks, files, offsets = chunks[order], files[order], offsets[order]
-    starts = placement.chunk_offset[order].astype(np.int64)
-    sizes = manifest.chunk_sizes[chunks].astype(np.int64)
-
+def plan_fetches(manifest: Manifest, chunks: Column, placement: Placement) -> Fetches:
+    """How to get these chunks (ascending rows of `manifest`), which `placement` places one by one, and no others."""
+    frames = np.lexsort((placement.frame_offset, placement.frame_pack))
+    rank = np.empty(len(frames), dtype="<u8")
+    rank[frames] = np.arange(len(frames))
+    place = (rank[placement.chunk_frame] << np.uint64(_OFFSET_BITS)) | placement.chunk_offset.astype("<u8")
+    if (place[1:] < place[:-1]).any():  # not so when a whole build lies in the order of its files
+        order = np.argsort(place, kind="stable")
+        place, chunks = place[order], chunks[order]
+    in_frame = (place >> np.uint64(_OFFSET_BITS)).astype("<u4")
+    starts = (place & np.uint64((1 << _OFFSET_BITS) - 1)).astype("<u4")
+    del place
+    sizes = manifest.chunk_sizes[chunks]
     begins = np.ones(len(chunks), dtype=bool)
     begins[1:] = (
         (in_frame[1:] != in_frame[:-1])
         | (starts[1:] != starts[:-1] + sizes[:-1])
-        | (files[1:] != files[:-1])
-        | (offsets[1:] != offsets[:-1] + sizes[:-1])
+        | (chunks[1:] != chunks[:-1] + 1)
+        | manifest.opens_file()[chunks[1:]]
     )
     first_chunk = np.flatnonzero(begins)
+    run_file, run_offset = manifest.place_chunks(chunks[first_chunk])
     pack, offset, length, first_frame = _ranges(placement, frames)
     return Fetches(
         packs=placement.packs,
@@ -96,9 +97,9 @@ def plan_fetches(manifest: Manifest, chunks: Column, placement: Placement, files
         frame_kind=placement.frame_kind[frames],
         first_run=np.searchsorted(in_frame[first_chunk], np.arange(len(frames) + 1)),
         run_start=starts[first_chunk],
-        run_length=np.add.reduceat(sizes, first_chunk) if len(chunks) else sizes,
-        run_file=files[first_chunk],
-        run_offset=offsets[first_chunk],
+        run_length=np.add.reduceat(sizes, first_chunk, dtype=np.int64) if len(chunks) else sizes,
+        run_file=run_file,
+        run_offset=run_offset,
         first_chunk=np.append(first_chunk, len(chunks)),
         chunks=chunks,
     )

@@ -1,6 +1,6 @@
 """The plan: ordered steps that turn what is on disk into the wanted build, with its price.
 
-An immutable value, made once from manifests and an inventory, shown, then executed. Pure: touches no disk and no network.
+An immutable value, made once from manifests and an inventory, shown, then executed. Pure: no disk and no network.
 """
 
 from __future__ import annotations
@@ -22,22 +22,28 @@ MAX_COPY = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sources:
-    """Chunks that lie on this disk: for each its id, its size, the file (row of `paths`) and the offset in it."""
+    """Chunks that lie on this disk in the files of `manifest`: all of them, or those of these `rows`."""
 
-    paths: list[str]
-    ids: Column
-    sizes: Column
-    files: Column
-    offsets: Column
+    manifest: Manifest
+    rows: Column | None = None
+
+    @property
+    def ids(self) -> Column:
+        """The ids of these chunks."""
+        return self.manifest.chunk_ids if self.rows is None else self.manifest.chunk_ids[self.rows]
+
+    def chunk_rows(self, at: Column) -> Column:
+        """Positions among these chunks as rows of the manifest."""
+        return at if self.rows is None else self.rows[at]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inventory:
     """What the installed tree is, compared with what it was made to be.
 
-    `intact` has a bit per file of `manifest`: it is there as listed (content, not mode). `present` has a bit per file of the
-    *wanted* manifest: the path holds the wanted content already; `mode_wrong` likewise: only the executable bit differs.
-    `staged` has a bit per chunk of the wanted manifest: an interrupted run left it in its place in a staged file.
+    `intact` has a bit per file of `manifest`: it is there as listed (content, not mode). Of the *wanted* manifest,
+    `present` has a bit per file: the path holds the wanted content already; `mode_wrong` likewise: the executable bit
+    differs; `staged` has a bit per chunk: an interrupted run left it in its place in a staged file.
     """
 
     manifest: Manifest
@@ -50,8 +56,11 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Copies:
-    """Ranges to copy on this disk: `source` (row of `Sources.paths`), `start`, `file` (row of the manifest), `offset`,
-    `length`, and the chunks (rows of the manifest) from `first_chunk` on, as many as `chunk_counts` says."""
+    """Ranges to copy on this disk.
+
+    `source` is a row of the sources' manifest and `start` an offset there, `file` and `offset` the same of the wanted
+    manifest; of `length` bytes, they hold the wanted chunks from row `first_chunk` on, as many as `chunk_counts` says.
+    """
 
     source: Column
     start: Column
@@ -76,9 +85,12 @@ class Price:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """Rows are rows of `wanted`. `staged` are the chunks that lie in staged files already, `build` are files to make aside, `moves` files that already lie under another path which
-    goes away, `entries` links and folders to make, `modes` files whose executable bit alone is wrong; `remove` are paths
-    of the old build that the new one does not have."""
+    """What to do; rows are rows of `wanted`.
+
+    `staged` has a bit per chunk that lies in a staged file already, `build` are files to make aside, `moves` files that
+    already lie under another path which goes away, `entries` links and folders to make, `modes` files whose executable
+    bit alone is wrong; `remove` are paths of the old build that must go, each with whether it is a folder.
+    """
 
     wanted: Manifest
     sources: Sources
@@ -112,19 +124,18 @@ def make_plan(wanted: Manifest, inventory: Inventory, placed: Column, placement:
     moves = _moves(wanted, inventory, regular)
     build = regular[~np.isin(regular, list(moves))] if moves else regular
     chunks = wanted.chunk_rows(build)
-    needed = ~inventory.staged[chunks]
-    files = np.repeat(build, wanted.chunk_counts[build])[needed]
-    offsets = _file_offsets(wanted, build)[needed]
-    chunks = chunks[needed]
-    at = locate(wanted.chunk_ids[chunks], inventory.sources.ids)
+    if inventory.staged.any():
+        chunks = chunks[~inventory.staged[chunks]]
+    everything = len(chunks) == len(wanted.chunk_ids)
+    at = locate(wanted.chunk_ids if everything else wanted.chunk_ids[chunks], inventory.sources.ids)
     local = at >= 0
-    copies = _copies(wanted, inventory.sources, chunks[local], files[local], offsets[local], at[local])
-    away = np.flatnonzero(~local)
-    position = np.searchsorted(placed, chunks[away]) if len(placed) else np.zeros(len(away), dtype=np.int64)
-    position = np.minimum(position, max(0, len(placed) - 1))
-    found = placed[position] == chunks[away] if len(placed) else np.zeros(len(away), dtype=bool)
-    away, position = away[found], position[found]
-    fetches = plan_fetches(wanted, chunks[away], placement.take(position), files[away], offsets[away])
+    copies = _copies(wanted, inventory.sources, chunks[local], at[local])
+    away = chunks[~local]
+    del at, local
+    position, there = _positions(away, placed)
+    if len(position) < len(placed):
+        placement = placement.take(position)
+    fetches = plan_fetches(wanted, away[there], placement)
     written = int(wanted.chunk_sizes[chunks].sum(dtype=np.int64))
     modes = np.flatnonzero(inventory.present & inventory.mode_wrong)
     keep = int(wanted.sizes[inventory.present].sum(dtype=np.int64)) + sum(int(wanted.sizes[row]) for row in moves)
@@ -147,33 +158,38 @@ def make_plan(wanted: Manifest, inventory: Inventory, placed: Column, placement:
             requests=fetches.requests,
             reused_bytes=keep + int(copies.length.sum(dtype=np.int64)),
         ),
-        unplaced=int((~found).sum()),
+        unplaced=len(away) - len(position),
     )
 
 
 def refetch(plan: Plan, chunks: Column, placed: Column, placement: Placement) -> Plan:
     """What is left of a plan when these chunks (ascending rows) were not on this disk after all: fetching them."""
-    wanted = plan.wanted
-    files = wanted.chunk_files()[chunks]
-    offsets = wanted.chunk_offsets()[chunks]
-    fetches = plan_fetches(wanted, chunks, placement.take(np.searchsorted(placed, chunks)), files, offsets)
+    fetches = plan_fetches(plan.wanted, chunks, placement.take(np.searchsorted(placed, chunks)))
     return replace(plan, copies=_no_copies(), fetches=fetches)
 
 
+def _positions(chunks: Column, placed: Column) -> tuple[Column, Column]:
+    """Which of these chunks are among the `placed`, both ascending: where they stand there, and a bit for each."""
+    position = np.searchsorted(placed, chunks)
+    there = position < len(placed)
+    there[there] = placed[position[there]] == chunks[there]
+    return position[there], there
+
+
 def _moves(wanted: Manifest, inventory: Inventory, rows: Column) -> dict[int, str]:
-    """Files whose whole content lies intact under a path that the wanted build no longer has with that content."""
+    """Files that lie intact, with the same mode, under a path that the wanted build no longer has with that content."""
     old = inventory.manifest
     if not len(rows) or not len(old.paths):
         return {}
     staying = {path for path, present in zip(wanted.paths, inventory.present.tolist(), strict=True) if present}
     regular = (old.kinds == Kind.FILE) & inventory.intact & (old.sizes > 0)
     free = [row for row in np.flatnonzero(regular).tolist() if old.paths[row] not in staying]
-    by_digest: dict[bytes, list[int]] = {}
+    content: dict[tuple[bytes, int], list[int]] = {}
     for row in free:
-        by_digest.setdefault(old.digests[row].tobytes(), []).append(row)
+        content.setdefault((old.digests[row].tobytes(), int(old.flags[row])), []).append(row)
     moves = {}
     for row in rows.tolist():
-        candidates = by_digest.get(wanted.digests[row].tobytes())
+        candidates = content.get((wanted.digests[row].tobytes(), int(wanted.flags[row])))
         if candidates:
             moves[row] = old.paths[candidates.pop()]
     return moves
@@ -190,39 +206,33 @@ def _removals(wanted: Manifest, inventory: Inventory) -> list[tuple[str, bool]]:
     return [(path, is_folder) for path, is_folder in pairs if folders.get(path) != is_folder]
 
 
-def _file_offsets(manifest: Manifest, rows: Column) -> Column:
-    """For each chunk of these files its offset in its file."""
-    counts = manifest.chunk_counts[rows]
-    sizes = manifest.chunk_sizes[manifest.chunk_rows(rows)].astype(np.int64)
-    starts = np.cumsum(sizes) - sizes
-    first = (np.cumsum(counts, dtype=np.int64) - counts)[counts > 0]
-    return starts - np.repeat(starts[first], counts[counts > 0])
-
-
 def _no_copies() -> Copies:
     none = np.empty(0, dtype=np.int64)
     return Copies(none, none, none, none, none, none, none)
 
 
-def _copies(wanted: Manifest, have: Sources, chunks: Column, files: Column, offsets: Column, at: Column) -> Copies:
-    """Joins chunks that are neighbours both where they lie and where they go, up to `MAX_COPY`."""
-    sizes = wanted.chunk_sizes[chunks].astype(np.int64)
-    source, start = have.files[at], have.offsets[at].astype(np.int64)
+def _copies(wanted: Manifest, have: Sources, chunks: Column, at: Column) -> Copies:
+    """Joins chunks that are neighbours where they lie and where they go, into ranges of at most `MAX_COPY` bytes."""
+    if not len(chunks):
+        return _no_copies()
+    lying = have.chunk_rows(at)
     begins = np.ones(len(chunks), dtype=bool)
     begins[1:] = (
         (chunks[1:] != chunks[:-1] + 1)
-        | (files[1:] != files[:-1])
-        | (source[1:] != source[:-1])
-        | (start[1:] != start[:-1] + sizes[:-1])
-        | (offsets[1:] // MAX_COPY != offsets[:-1] // MAX_COPY)
+        | (lying[1:] != lying[:-1] + 1)
+        | wanted.opens_file()[chunks[1:]]
+        | have.manifest.opens_file()[lying[1:]]
+        | (chunks[1:] % (MAX_COPY // wanted.cut.maximum) == 0)
     )
     first = np.flatnonzero(begins)
+    source, start = have.manifest.place_chunks(lying[first])
+    file, offset = wanted.place_chunks(chunks[first])
     return Copies(
-        source=source[first],
-        start=start[first],
-        file=files[first],
-        offset=offsets[first],
-        length=np.add.reduceat(sizes, first) if len(chunks) else sizes,
+        source=source,
+        start=start,
+        file=file,
+        offset=offset,
+        length=np.add.reduceat(wanted.chunk_sizes[chunks], first, dtype=np.int64),
         first_chunk=chunks[first],
         chunk_counts=np.diff(np.append(first, len(chunks))),
     )
