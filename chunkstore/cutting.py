@@ -1,13 +1,14 @@
 """Content-defined cutting: where one chunk ends and the next begins.
 
 FastCDC 2020 with normalised chunking (Xia et al., "The Design of Fast Content-Defined Chunking for Data Deduplication
-Based Storage Systems", IEEE TPDS 2020), by `pyfastcdc`. Cut points depend on the bytes and the parameters alone, never on
-read windows or on the number of workers. Holds no I/O.
+Based Storage Systems", IEEE TPDS 2020), by `pyfastcdc`. Cut points depend on the bytes and the parameters alone, never
+on read windows or on the number of workers. Holds no I/O.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, cast
 
 from pyfastcdc import FastCDC
 
@@ -21,7 +22,8 @@ ALGORITHM = "fastcdc-2020"
 class CutParameters:
     """Sizes in bytes and the normalisation level; recorded in every manifest and never changed silently in a depot.
 
-    Limits: 64 ≤ minimum ≤ average ≤ maximum ≤ 1 MiB, average a power of two, normalisation 0 to 3.
+    Limits: 64 ≤ minimum ≤ average ≤ maximum ≤ 1 MiB, average a power of two of at least 256, maximum at least 1 KiB,
+    normalisation 0 to 3.
     """
 
     average: int = 32 * 1024
@@ -31,7 +33,9 @@ class CutParameters:
 
     def __post_init__(self) -> None:
         ordered = 64 <= self.minimum <= self.average <= self.maximum <= MAX_CHUNK
-        if not ordered or self.average & (self.average - 1) or not 0 <= self.normalisation <= 3:
+        large_enough = self.average >= 256 and self.maximum >= 1024
+        power_of_two = not self.average & (self.average - 1)
+        if not (ordered and large_enough and power_of_two and 0 <= self.normalisation <= 3):
             raise BadCutParameters(f"cutter sizes do not fit together: {self}")
 
 
@@ -40,7 +44,10 @@ DEFAULT = CutParameters()
 
 
 def parameters_for(average: int) -> CutParameters:
-    """The usual shape around an average size in bytes: a quarter at least, four times at most."""
+    """The usual shape around an average size in bytes: a quarter at least, four times at most.
+
+    Raises `BadCutParameters`.
+    """
     return CutParameters(average, max(64, average // 4), min(MAX_CHUNK, average * 4))
 
 
@@ -55,7 +62,7 @@ class Cutter:
             avg_size=parameters.average,
             min_size=parameters.minimum,
             max_size=parameters.maximum,
-            normalized_chunking=parameters.normalisation,
+            normalized_chunking=cast(Literal[0, 1, 2, 3], parameters.normalisation),
         )
 
     def ends(self, data: Buffer, *, final: bool = True) -> list[int]:
