@@ -19,7 +19,10 @@ _local = threading.local()
 
 
 def compress(data: Buffer, level: int = DEFAULT_LEVEL) -> bytes:
-    """`data` as one zstd frame that states its size. Compressors are kept per thread: making one costs more than a chunk."""
+    """`data`, which is not empty, as one zstd frame that states its size.
+
+    Compressors are kept per thread: making one costs more than compressing a chunk.
+    """
     compressor = getattr(_local, "compressor", None)
     if compressor is None or _local.level != level:
         compressor = _local.compressor = zstandard.ZstdCompressor(level=level, write_content_size=True)
@@ -33,8 +36,8 @@ def decompress(data: Buffer, *, size: int) -> bytes:
 
 
 def decompress_within(data: Buffer, *, limit: int) -> bytes:
-    """What `data` holds, at most `limit` bytes. Raises `BadCompression` for anything else."""
-    return _decompress(data, 0, limit)
+    """What `data` holds, 1 to `limit` bytes. Raises `BadCompression` for anything else."""
+    return _decompress(data, 1, limit)
 
 
 def _decompress(data: Buffer, least: int, most: int) -> bytes:
@@ -42,8 +45,9 @@ def _decompress(data: Buffer, least: int, most: int) -> bytes:
     if decompressor is None:
         decompressor = _local.decompressor = zstandard.ZstdDecompressor()
     try:
-        stated = zstandard.frame_content_size(data)
-        if not least <= stated <= most:
+        stated = zstandard.frame_content_size(data)  # -1 if the frame does not say
+        # Nothing that is stored is empty, and the decoder does not look into a frame that says it is.
+        if not max(1, least) <= stated <= most:
             raise BadCompression(f"a compressed object states {stated} bytes where {least} to {most} are possible")
         # The decoder asks for a little more memory than the frame states only through its window; an honest
         # encoder's window never exceeds the content by more than the format's minimum of 1 KiB.

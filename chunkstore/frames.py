@@ -1,7 +1,7 @@
 """Frames: one compressed unit inside a pack, holding one chunk or several small neighbours.
 
-Kinds are numbered for ever; a reader refuses kinds that it does not know. Decoding yields `Verified` bytes, the only type
-that may be written to a tree: nothing downstream can forget to check.
+Kinds are numbered for ever; a reader refuses kinds that it does not know. Decoding yields `Verified` bytes, the only
+type that may be written to a tree: nothing downstream can forget to check.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ GROUP_RAW = 512 * 1024
 """Neighbouring chunks are compressed together up to this many raw bytes."""
 
 MAX_RAW = max(GROUP_RAW, MAX_CHUNK)
-MAX_STORED = MAX_RAW + (MAX_RAW >> 8) + 64
-"""zstd's own worst case (ZSTD_compressBound) for `MAX_RAW` bytes."""
+"""Bytes that a frame can hold. It never stores more than it holds."""
 
 
 class FrameKind(IntEnum):
@@ -42,14 +41,14 @@ class Verified:
 def encode_frame(raw: Buffer, level: int = DEFAULT_LEVEL) -> tuple[FrameKind, Buffer]:
     """`raw` as a frame: compressed, or as it is when compression saves less than one part in 64."""
     packed = compress(raw, level)
-    if len(packed) > len(raw) - (len(raw) >> 6):
+    if len(packed) >= len(raw) - (len(raw) >> 6):
         return FrameKind.RAW, raw
     return FrameKind.ZSTD, packed
 
 
 def decode_frame(kind: int, stored: Buffer, raw_size: int) -> memoryview:
-    """The raw bytes of a frame, *unverified*. Raises `BadFrame`, `BadCompression`; takes memory only within the bounds."""
-    if not 0 < raw_size <= MAX_RAW or len(stored) > MAX_STORED:
+    """The raw bytes of a frame, *unverified*, within the format's bounds. Raises `BadFrame`, `BadCompression`."""
+    if not 0 < len(stored) <= raw_size <= MAX_RAW:
         raise BadFrame(f"a frame of {len(stored)} stored and {raw_size} raw bytes is outside the format's limits")
     if kind == FrameKind.ZSTD:
         return memoryview(decompress(stored, size=raw_size))
@@ -61,7 +60,7 @@ def decode_frame(kind: int, stored: Buffer, raw_size: int) -> memoryview:
 
 
 def verify_run(raw: memoryview, sizes: Iterable[int], ids: bytes) -> Verified | None:
-    """`raw` as verified bytes if its consecutive chunks of `sizes` have exactly these ids (32 bytes each), else None."""
+    """`raw` as verified bytes if its consecutive chunks of `sizes` have exactly these ids of 32 bytes, else None."""
     digests = bytearray()
     start = 0
     for size in sizes:
