@@ -1,9 +1,9 @@
 """Columnar payloads: a small msgpack header followed by raw little-endian columns that are mapped without a copy.
 
-Layout: 8 bytes of magic (six letters, a format number, zero) · header length as u32 · u32 zero · header · zero padding to a
-multiple of 8 · each column in turn, padded likewise. The header is a msgpack map whose `columns` entry lists name, dtype and
-element count; the reader demands exactly the columns that it expects, in order, nothing between them and nothing after:
-one meaning has one encoding, so equal content has equal bytes.
+Layout: 8 bytes of magic (six letters, a format number, zero) · header length as u32 · u32 zero · header · zero padding
+to a multiple of 8 · each column in turn, padded likewise. The header is a msgpack map whose last entry, `columns`,
+lists name, dtype and element count; the reader demands exactly the columns that it expects, in order, nothing between
+them and nothing after: one meaning has one encoding, so equal content has equal bytes.
 """
 
 from __future__ import annotations
@@ -25,17 +25,21 @@ Column = np.ndarray[Any, np.dtype[Any]]
 
 
 def ids_column(ids: Buffer) -> Column:
-    """32-byte digests, one after another, as rows of four little-endian 64-bit words (numpy's `S32` drops zero bytes)."""
+    """32-byte digests, one after another, as rows of four 64-bit words; numpy's `S32` would drop trailing zeros."""
     return np.frombuffer(ids, dtype="<u8").reshape(-1, 4)
 
 
-def encode_columns(magic: bytes, version: int, header: Mapping[str, Any], columns: Sequence[tuple[str, Column]]) -> bytes:
+def encode_columns(
+    magic: bytes, version: int, header: Mapping[str, Any], columns: Sequence[tuple[str, Column]]
+) -> bytes:
     """The payload. `magic` is six letters; `columns` are one-dimensional, or ids as rows of four words."""
     listing = [[name, column.dtype.str, len(column)] for name, column in columns]
     head = msgpack.packb({**header, "columns": listing})
+    if len(head) > MAX_HEADER:
+        raise ValueError(f"a header of {len(head)} bytes is more than any reader takes")
     parts: list[Buffer] = [_HEAD.pack(magic + bytes((version, 0)), len(head), 0), head, bytes(-len(head) % 8)]
     for _, column in columns:
-        parts.append(memoryview(np.ascontiguousarray(column)).cast("B") if column.size else b"")
+        parts.append(np.ascontiguousarray(column).reshape(-1).view("|u1").data)
         parts.append(bytes(-column.nbytes % 8))
     return b"".join(parts)
 
@@ -45,8 +49,8 @@ def decode_columns(
 ) -> tuple[dict[str, Any], dict[str, Column]]:
     """Header and columns of a payload; the columns are views of `data`.
 
-    `spec` maps each expected column to its dtype and to the words per element (1, or 4 for ids). Raises `BadPayload`, and
-    `NewerFormat` for a version above `version`.
+    `spec` maps each expected column to its dtype and to the words per element (1, or 4 for ids). Raises `BadPayload`,
+    and `NewerFormat` for a version above `version`.
     """
     if len(data) < _HEAD.size:
         raise BadPayload(f"{len(data)} bytes are too short for a payload")
@@ -59,17 +63,10 @@ def decode_columns(
         raise BadPayload("the payload's head is malformed")
     at = _HEAD.size + length
     header = _header(bytes(data[_HEAD.size : at]))
-    listing = header.pop("columns", None)
-    if not isinstance(listing, list) or [row[:2] for row in listing if isinstance(row, list)] != [
-        [name, dtype] for name, (dtype, _) in spec.items()
-    ]:
-        raise BadPayload("the payload's columns are not the expected ones")
+    counts = _counts(header, spec)
     at = _padded(data, at)
     columns: dict[str, Column] = {}
-    for (name, (dtype, words)), row in zip(spec.items(), listing, strict=True):
-        count = row[2] if len(row) == 3 else None
-        if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= len(data):
-            raise BadPayload(f"column {name} has no valid length")
+    for (name, (dtype, words)), count in zip(spec.items(), counts, strict=True):
         nbytes = count * words * np.dtype(dtype).itemsize
         if at + nbytes > len(data):
             raise BadPayload(f"column {name} ends after the payload")
@@ -84,11 +81,24 @@ def decode_columns(
 def _header(raw: bytes) -> dict[str, Any]:
     try:
         header = msgpack.unpackb(raw, strict_map_key=True)
+        canonical = msgpack.packb(header) == raw
     except (ValueError, msgpack.UnpackException) as error:
         raise BadPayload("the payload's header is not msgpack") from error
-    if not isinstance(header, dict) or msgpack.packb(header) != raw:
+    if not isinstance(header, dict) or not canonical:
         raise BadPayload("the payload's header is not in its canonical form")
     return header
+
+
+def _counts(header: dict[str, Any], spec: Mapping[str, tuple[str, int]]) -> list[int]:
+    """Takes the listing of columns off the header; the number of elements of each."""
+    key, listing = header.popitem() if header else ("", None)
+    if key != "columns" or not isinstance(listing, list):
+        raise BadPayload("the payload's header does not end with its columns")
+    if any(type(row) is not list or len(row) != 3 or type(row[2]) is not int or row[2] < 0 for row in listing):
+        raise BadPayload("the payload's columns are malformed")
+    if [row[:2] for row in listing] != [[name, dtype] for name, (dtype, _) in spec.items()]:
+        raise BadPayload("the payload's columns are not the expected ones")
+    return [row[2] for row in listing]
 
 
 def _padded(data: Buffer, at: int) -> int:

@@ -1,8 +1,8 @@
 """The root of every error that Lading reports on purpose, and the five families that doors translate.
 
-Families live here, leaves beside their concept. Every leaf has a `code` (a stable short string that programs may match),
-and says what happened, where, why and what to do next. Doors (exit codes, HTTP, gRPC) hold one table each. Misuse by
-a programmer is `ValueError` or `RuntimeError`, never this tree.
+Families live here, leaves beside their concept. Every leaf has a `code` (a stable short string that programs may
+match), and says what happened, where, why and what to do next. Doors (exit codes, HTTP, gRPC) hold one table each.
+Misuse by a programmer is `ValueError` or `RuntimeError`, never this tree.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 class LadingError(Exception):
     """Something went wrong in a way that was foreseen.
 
-    `message` says what happened, `where` names the path, key or URL, `cause` the likely reason, `next` the next step for
-    the person who reads it, `data` machine-readable detail. `cause` and `next` have defaults per class.
+    `message` says what happened, `where` names the path, key or URL, `cause` the likely reason, `next` the next step
+    for the person who reads it, `data` machine-readable detail. `cause` and `next` have defaults per class.
     """
 
     code: ClassVar[str] = "error"
