@@ -1,7 +1,8 @@
-"""A set of 32-byte ids in arrays: 64-bit prefixes in an open-addressing table, each hit checked on all 256 bits.
+"""A set of 32-byte ids in arrays: an open-addressing table of row numbers, each hit checked on all 256 bits.
 
-About 48 bytes an id where a Python set takes 120 or more, and every operation works on a whole batch. Ids are outputs of
-BLAKE3, so the low bits of the first word are already a hash. Not thread-safe: the owner locks.
+About 48 bytes an id where a Python set takes 120 or more, and every operation works on a whole batch. Honest ids are
+outputs of BLAKE3, but a hostile manifest can name any: slots come from a hash that nobody outside the process can
+foresee, so that ids made to collide do not. Not thread-safe: the owner locks.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ from chunkstore.columns import Column
 
 _EMPTY = np.uint32(0xFFFFFFFF)
 _STRIDE = 1 << 16
+_LEAST_BITS = 10
+
+_SECRETS = np.array([hash(b"id table %d" % word) | 1 for word in range(4)], dtype="<i8").view("<u8")
+"""Odd multipliers, one a word. Python hashes bytes differently in every process, against this very attack."""
 
 
 class IdTable:
@@ -32,6 +37,20 @@ class IdTable:
 
     def find(self, ids: Column) -> Column:
         """The row of each id, or -1, as int64."""
+        rows = np.empty(len(ids), dtype=np.int64)
+        for start in range(0, len(ids), _STRIDE):
+            rows[start : start + _STRIDE] = self._find(ids[start : start + _STRIDE])
+        return rows
+
+    def add(self, ids: Column) -> tuple[Column, Column]:
+        """The row of each id, adding the new ones, and which were new; of equal new ids the first counts as new."""
+        rows, fresh = np.empty(len(ids), dtype=np.int64), np.empty(len(ids), dtype=bool)
+        for start in range(0, len(ids), _STRIDE):
+            here = slice(start, start + _STRIDE)
+            rows[here], fresh[here] = self._add(ids[here])
+        return rows, fresh
+
+    def _find(self, ids: Column) -> Column:
         rows = np.full(len(ids), -1, dtype=np.int64)
         pending = np.arange(len(ids))
         slots = self._slots(ids)
@@ -44,9 +63,8 @@ class IdTable:
             pending, slots = pending[~equal], (slots[~equal] + 1) & self._mask
         return rows
 
-    def add(self, ids: Column) -> tuple[Column, Column]:
-        """The row of each id, adding those that are new, and which ones were: of equal new ids the first counts as new."""
-        rows = self.find(ids)
+    def _add(self, ids: Column) -> tuple[Column, Column]:
+        rows = self._find(ids)
         absent = np.flatnonzero(rows < 0)
         if not len(absent):
             return rows, rows < 0
@@ -64,7 +82,7 @@ class IdTable:
         return rows, fresh
 
     def _insert(self, rows: Column) -> Column:
-        """Puts `rows` of `_ids` into the table; the row that holds each one's id, which is another one's for equal ids."""
+        """Puts `rows` of `_ids` into the table; the row that holds each one's id: of equal ids, the first one's row."""
         holder = rows.astype(np.int64)
         pending = np.arange(len(rows))
         slots = self._slots(self._ids[rows])
@@ -102,18 +120,20 @@ class IdTable:
 
     def _equal(self, rows: Column, ids: Column) -> Column:
         mine = self._ids[rows]
-        equal = mine[:, 0] == ids[:, 0]
+        equal: Column = mine[:, 0] == ids[:, 0]
         for word in (1, 2, 3):
             equal &= mine[:, word] == ids[:, word]
         return equal
 
     def _slots(self, ids: Column) -> Column:
-        return (ids[:, 0] & np.uint64(self._mask)).astype(np.int64)
+        slots: Column = ((ids @ _SECRETS) >> self._shift).astype(np.int64)
+        return slots
 
     def _make_table(self, capacity: int) -> None:
-        size = 1 << max(10, (capacity * 3 // 2).bit_length())
-        self._table = np.full(size, _EMPTY, dtype=np.uint32)
-        self._mask = size - 1
+        bits = max(_LEAST_BITS, (capacity * 3 // 2).bit_length())
+        self._table = np.full(1 << bits, _EMPTY, dtype=np.uint32)
+        self._mask = (1 << bits) - 1
+        self._shift = np.uint64(64 - bits)
 
     def _reserve(self, count: int) -> None:
         if count > len(self._ids):
