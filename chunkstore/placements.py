@@ -1,23 +1,24 @@
 """Placements: where each chunk of a list lies: pack, frame, offset in the frame.
 
-Not signed: a wrong placement can only fail a hash. Columnar; offsets are stored as differences from what the previous chunk
-predicts and frame numbers as steps, so that a container around the payload shrinks both to nearly nothing.
+Not signed: a wrong placement can only fail a hash. Columnar; offsets are stored as differences from what the previous
+chunk predicts and frame numbers as steps, so that a container around the payload shrinks both to nearly nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from chunkstore.columns import BadPayload, Column, decode_columns, encode_columns, ids_column
-from chunkstore.frames import MAX_RAW, MAX_STORED
+from chunkstore.frames import MAX_RAW
 from chunkstore.packs import MAX_PACK
 from chunkstore.store import Buffer
 
 MAGIC = b"LADPLC"
 VERSION = 1
-_SPEC = {
+_SPEC: Mapping[str, tuple[str, int]] = {
     "packs": ("<u8", 4),
     "frame_pack": ("<u4", 1),
     "frame_offset": ("<u4", 1),
@@ -44,12 +45,13 @@ class Placement:
 
     def pack_id(self, number: int) -> bytes:
         """The 32 bytes of a pack's id."""
-        return self.packs[number].tobytes()
+        pack: bytes = self.packs[number].tobytes()
+        return pack
 
     def take(self, rows: Column) -> Placement:
         """The placement of the chunks in these rows, in this order, with only the frames and packs that they use."""
-        frames, chunk_frame = _renumber(self.chunk_frame[rows])
-        packs, frame_pack = _renumber(self.frame_pack[frames])
+        frames, chunk_frame = _used(self.chunk_frame[rows], len(self.frame_pack))
+        packs, frame_pack = _used(self.frame_pack[frames], len(self.packs))
         return Placement(
             packs=self.packs[packs],
             frame_pack=frame_pack,
@@ -65,30 +67,36 @@ class Placement:
 def no_placement() -> Placement:
     """The placement of no chunks."""
     none = np.empty(0, dtype="<u4")
-    return Placement(ids_column(b""), none, none, none, none, none.astype("|u1"), none, none.astype(np.int64))
+    return Placement(ids_column(b""), none, none, none, none, none.astype("|u1"), none, none)
 
 
-def join(parts: list[Placement]) -> Placement:
-    """One placement for the lists of `parts` one after another; frames and packs are not merged."""
-    if len(parts) == 1:
-        return parts[0]
-    packs = np.cumsum([0] + [len(p.packs) for p in parts])
-    frames = np.cumsum([0] + [len(p.frame_pack) for p in parts])
-    return Placement(
-        packs=np.concatenate([p.packs for p in parts]) if parts else ids_column(b""),
-        frame_pack=_concatenated([p.frame_pack + np.uint32(base) for p, base in zip(parts, packs, strict=False)]),
-        frame_offset=_concatenated([p.frame_offset for p in parts]),
-        frame_stored=_concatenated([p.frame_stored for p in parts]),
-        frame_raw=_concatenated([p.frame_raw for p in parts]),
-        frame_kind=_concatenated([p.frame_kind for p in parts], "|u1"),
-        chunk_frame=_concatenated([p.chunk_frame + np.uint32(base) for p, base in zip(parts, frames, strict=False)]),
-        chunk_offset=_concatenated([p.chunk_offset for p in parts]),
+def join(parts: Sequence[Placement]) -> Placement:
+    """One placement for the lists of `parts` one after another.
+
+    Packs and frames that several parts name become one, so that no frame is fetched twice.
+    """
+    if len(parts) < 2:
+        return parts[0] if parts else no_placement()
+    words, pack_rows = _distinct(list(np.concatenate([part.packs for part in parts]).T))
+    named_packs = _joined([part.frame_pack for part in parts], [len(part.packs) for part in parts])
+    (pack, offset, stored, raw, kind), frame_rows = _distinct(
+        (
+            pack_rows[named_packs],
+            np.concatenate([part.frame_offset for part in parts]),
+            np.concatenate([part.frame_stored for part in parts]),
+            np.concatenate([part.frame_raw for part in parts]),
+            np.concatenate([part.frame_kind for part in parts]),
+        )
     )
+    named_frames = _joined([part.chunk_frame for part in parts], [len(part.frame_pack) for part in parts])
+    offsets = np.concatenate([part.chunk_offset for part in parts])
+    return Placement(np.stack(words, axis=1), pack, offset, stored, raw, kind, frame_rows[named_frames], offsets)
 
 
 def encode_placement(placement: Placement, sizes: Column) -> bytes:
     """The payload. `sizes` are the raw sizes of the placed chunks, which the reader knows from the manifest."""
     frames = placement.chunk_frame.astype("<u4")
+    offsets = placement.chunk_offset.astype(np.int64)
     return encode_columns(
         MAGIC,
         VERSION,
@@ -101,71 +109,83 @@ def encode_placement(placement: Placement, sizes: Column) -> bytes:
             ("frame_raw", placement.frame_raw.astype("<u4")),
             ("frame_kind", placement.frame_kind.astype("|u1")),
             ("chunk_frame", np.diff(frames, prepend=np.uint32(0)).astype("<u4")),
-            ("chunk_offset", (placement.chunk_offset - _predicted(placement.chunk_offset, frames, sizes)).astype("<u4")),
+            ("chunk_offset", (offsets - _predicted(offsets, frames, sizes)).astype("<u4")),
         ],
     )
 
 
 def decode_placement(data: Buffer, sizes: Column) -> Placement:
-    """The placement of a list of chunks with these raw sizes. Raises `BadPayload` if it does not fit them or the format."""
-    _, c = decode_columns(data, MAGIC, VERSION, _SPEC)
-    frames = np.cumsum(c["chunk_frame"], dtype=np.uint32)
-    # A chunk's stored difference is from the end of the previous chunk when both lie in one frame, else from zero, so
-    # within a run of equal frames the offset is the running sum of differences and sizes.
-    steps = c["chunk_offset"].astype(np.int64).astype(np.int32).astype(np.int64)
-    if len(frames) != len(sizes) or len(steps) != len(sizes):
+    """The placement of a list of chunks with these raw sizes.
+
+    Raises `BadPayload` if it does not fit them or the format, and `NewerFormat`.
+    """
+    header, c = decode_columns(data, MAGIC, VERSION, _SPEC)
+    if header or len(c["chunk_frame"]) != len(sizes) or len(c["chunk_offset"]) != len(sizes):
         raise BadPayload("the placement is for another list of chunks")
-    starts = np.ones(len(frames), dtype=bool)
-    starts[1:] = frames[1:] != frames[:-1]
-    steps[1:] += np.where(starts[1:], 0, sizes[:-1])
-    offsets = np.cumsum(steps)
-    first = np.flatnonzero(starts)
-    offsets -= np.repeat(offsets[first] - steps[first], np.diff(np.append(first, len(frames))))
-    placement = Placement(
-        packs=c["packs"],
-        frame_pack=c["frame_pack"],
-        frame_offset=c["frame_offset"],
-        frame_stored=c["frame_stored"],
-        frame_raw=c["frame_raw"],
-        frame_kind=c["frame_kind"],
-        chunk_frame=frames,
-        chunk_offset=offsets.astype(np.int64),
-    )
-    _check(placement, sizes)
-    return placement
+    frames = np.cumsum(c["chunk_frame"], dtype=np.uint32)
+    offsets = _offsets(c["chunk_offset"].astype(np.int32).astype(np.int64), frames, sizes)
+    _check(c, frames, offsets, sizes)
+    return Placement(**{**c, "chunk_frame": frames, "chunk_offset": offsets.astype("<u4")})
 
 
-def _check(p: Placement, sizes: Column) -> None:
-    count = len(p.frame_pack)
+def _check(c: Mapping[str, Column], frames: Column, offsets: Column, sizes: Column) -> None:
+    pack, offset, stored, raw, kind = (c[f"frame_{name}"] for name in ("pack", "offset", "stored", "raw", "kind"))
     whole = (
-        all(len(column) == count for column in (p.frame_offset, p.frame_stored, p.frame_raw, p.frame_kind))
-        and (p.frame_pack < len(p.packs)).all()
-        and (p.frame_raw <= MAX_RAW).all()
-        and (p.frame_stored > 0).all()
-        and (p.frame_stored <= MAX_STORED).all()
-        and (p.frame_offset <= MAX_PACK - MAX_STORED).all()
-        and (p.chunk_frame < count).all()
-        and (p.chunk_offset >= 0).all()
-        and (p.chunk_offset + sizes <= p.frame_raw[p.chunk_frame]).all()
+        len(pack) == len(offset) == len(stored) == len(raw) == len(kind)
+        and (pack < len(c["packs"])).all()
+        and (offset <= MAX_PACK - MAX_RAW).all()
+        and (stored > 0).all()
+        and (stored <= raw).all()
+        and (raw <= MAX_RAW).all()
+        and (frames < len(pack)).all()
+        and (offsets >= 0).all()
+        and (offsets + sizes <= raw[frames]).all()
     )
     if not whole:
         raise BadPayload("the placement points outside its frames or packs")
 
 
 def _predicted(offsets: Column, frames: Column, sizes: Column) -> Column:
+    """Where each chunk would lie right behind the one before, or at the start of another frame."""
     predicted = np.zeros(len(offsets), dtype=np.int64)
-    predicted[1:] = np.where(frames[1:] == frames[:-1], offsets[:-1].astype(np.int64) + sizes[:-1], 0)
+    predicted[1:] = np.where(frames[1:] == frames[:-1], offsets[:-1] + sizes[:-1], 0)
     return predicted
 
 
-def _renumber(numbers: Column) -> tuple[Column, Column]:
-    """The distinct numbers in order of first use, and each one's position among them."""
-    distinct, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.empty(len(order), dtype="<u4")
-    rank[order] = np.arange(len(order), dtype="<u4")
-    return distinct[order], rank[inverse]
+def _offsets(steps: Column, frames: Column, sizes: Column) -> Column:
+    """The inverse: offsets from their differences to `_predicted`, as a running sum within each run of equal frames."""
+    starts = np.ones(len(frames), dtype=bool)
+    starts[1:] = frames[1:] != frames[:-1]
+    steps[1:] += np.where(starts[1:], 0, sizes[:-1])
+    offsets = np.cumsum(steps)
+    first = np.flatnonzero(starts)
+    offsets -= np.repeat(offsets[first] - steps[first], np.diff(np.append(first, len(frames))))
+    return offsets
 
 
-def _concatenated(columns: list[Column], dtype: str = "<u4") -> Column:
-    return np.concatenate(columns).astype(dtype) if columns else np.empty(0, dtype=dtype)
+def _joined(columns: Sequence[Column], lengths: Sequence[int]) -> Column:
+    """Row numbers of several tables as those of one, in which the tables, so many rows long, follow one another."""
+    bases = np.cumsum([0, *lengths[:-1]])
+    return np.concatenate([column.astype(np.int64) + base for column, base in zip(columns, bases, strict=True)])
+
+
+def _used(numbers: Column, count: int) -> tuple[Column, Column]:
+    """Which rows of a table of `count` rows occur in `numbers`, ascending, and the numbers counted among those."""
+    used = np.zeros(count, dtype=bool)
+    used[numbers] = True
+    counted = (np.cumsum(used) - 1).astype("<u4")
+    return np.flatnonzero(used), counted[numbers]
+
+
+def _distinct(columns: Sequence[Column]) -> tuple[list[Column], Column]:
+    """The distinct rows of a table in order of first use, as columns, and for each row the number of its equal."""
+    order = np.lexsort(columns)  # stable: equal rows stay in their order
+    differs = np.ones(len(order), dtype=bool)
+    differs[1:] = np.logical_or.reduce([column[order[1:]] != column[order[:-1]] for column in columns])
+    first = order[differs]
+    by_use = np.argsort(first)
+    number = np.empty(len(first), dtype="<u4")
+    number[by_use] = np.arange(len(first), dtype="<u4")
+    rows = np.empty(len(order), dtype="<u4")
+    rows[order] = number[np.cumsum(differs) - 1]
+    return [column[first[by_use]] for column in columns], rows
