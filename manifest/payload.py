@@ -1,7 +1,8 @@
 """A manifest as canonical bytes: what its id is the BLAKE3-256 of.
 
-One manifest has one payload: paths are front-coded as far as they agree with the one before, columns have fixed types, order
-and padding. Decoding takes nothing on faith: bounds are known before memory is taken, and the model checks the rest.
+One manifest has one payload: paths are front-coded as far as they agree with the one before, columns have fixed types,
+order and padding. Decoding takes nothing on faith: bounds are known before memory is taken, and the model checks the
+rest.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from chunkstore.errors import Refused
 from chunkstore.ids import digest_of
 from chunkstore.store import Buffer
 from manifest.kinds import Kind
-from manifest.model import BadManifest, Manifest
+from manifest.model import MAX_FILES, BadManifest, Manifest
+from manifest.paths import PATH_LIMIT, BadPath, PathCollision, PathsUnordered
 
 MAGIC = b"LADMAN"
 VERSION = 1
 MAX_PAYLOAD = 4 * 1024 * 1024 * 1024
+_HEADER_KEYS = ["features", "cut", "tags"]
 
 FILE_SPEC: Mapping[str, tuple[str, int]] = {
     "path_shared": ("<u2", 1),
@@ -37,6 +40,7 @@ FILE_SPEC: Mapping[str, tuple[str, int]] = {
     "target_lengths": ("<u2", 1),
     "target_bytes": ("|u1", 1),
 }
+_ROW_PER_FILE = ("path_shared", "path_rest", "kinds", "flags", "tag_sets", "chunk_counts", "sizes", "digests")
 _SPEC = {**FILE_SPEC, "chunk_sizes": ("<u4", 1), "chunk_ids": ("<u8", 4)}
 
 
@@ -51,7 +55,10 @@ def encode_manifest(manifest: Manifest) -> bytes:
 
 
 def decode_manifest(payload: Buffer) -> Manifest:
-    """The manifest in a payload; its chunk columns are views of it. Raises `BadManifest`, `NewerFormat`, `UnknownFeature`."""
+    """The manifest in a payload; its chunk columns are views of it.
+
+    Raises `BadManifest`, `NewerFormat`, `UnknownFeature`.
+    """
     try:
         header, columns = decode_columns(payload, MAGIC, VERSION, _SPEC)
         return build_manifest(header, decode_files(columns), columns["chunk_sizes"], columns["chunk_ids"])
@@ -76,7 +83,7 @@ def header_of(manifest: Manifest) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class FileTable:
-    """The rows of a manifest's files without their chunks, as the columns of `Manifest`: what a diff copies and merges."""
+    """The rows of a manifest's files without their chunks, as columns of `Manifest`: what a diff copies and merges."""
 
     paths: list[str]
     kinds: Column
@@ -125,7 +132,13 @@ def encode_files(files: FileTable) -> list[tuple[str, Column]]:
 
 
 def decode_files(columns: Mapping[str, Column]) -> FileTable:
-    """The file rows in the columns of `FILE_SPEC`; of their content only what decoding needs is checked here."""
+    """The file rows in the columns of `FILE_SPEC`; of their content only what decoding needs is checked here.
+
+    Raises `BadManifest`.
+    """
+    count = len(columns["kinds"])
+    if count > MAX_FILES or any(len(columns[name]) != count for name in _ROW_PER_FILE):
+        raise BadManifest("the columns of the files are too long, or not equally long")
     return FileTable(
         paths=_decode_paths(columns["path_shared"], columns["path_rest"], columns["path_bytes"]),
         kinds=columns["kinds"],
@@ -139,35 +152,40 @@ def decode_files(columns: Mapping[str, Column]) -> FileTable:
 
 
 def build_manifest(header: Mapping[str, Any], files: FileTable, chunk_sizes: Column, chunk_ids: Column) -> Manifest:
-    """The manifest with this header, these files and these chunks."""
+    """The manifest with this header, these files and these chunks. Raises `BadManifest`, `UnknownFeature`."""
     cut, tags = _parse_header(header)
-    return Manifest(
-        cut=cut,
-        paths=files.paths,
-        kinds=files.kinds,
-        flags=files.flags,
-        sizes=files.sizes,
-        digests=files.digests,
-        chunk_counts=files.chunk_counts,
-        tag_sets=files.tag_sets,
-        tags=tags,
-        targets=files.targets,
-        chunk_ids=chunk_ids,
-        chunk_sizes=chunk_sizes,
-    )
+    try:
+        return Manifest(
+            cut=cut,
+            paths=files.paths,
+            kinds=files.kinds,
+            flags=files.flags,
+            sizes=files.sizes,
+            digests=files.digests,
+            chunk_counts=files.chunk_counts,
+            tag_sets=files.tag_sets,
+            tags=tags,
+            targets=files.targets,
+            chunk_ids=chunk_ids,
+            chunk_sizes=chunk_sizes,
+        )
+    except (BadPath, PathCollision, PathsUnordered) as error:
+        raise BadManifest(error.message, data=error.data) from error
 
 
 def _parse_header(header: Mapping[str, Any]) -> tuple[CutParameters, tuple[tuple[str, ...], ...]]:
     match header:
-        case {"features": list(features), "cut": [str(algorithm), *sizes], "tags": list(tags), **rest} if not rest:
+        case {"features": list(features), "cut": [str(algorithm), *sizes], "tags": list(tags)}:
             pass
         case _:
             raise BadManifest("the manifest's header is malformed")
+    if list(header) != _HEADER_KEYS:
+        raise BadManifest("the manifest's header is not in its canonical form")
     if features or algorithm != ALGORITHM:
-        raise UnknownFeature(f"the manifest needs {', '.join(map(str, features)) or algorithm}, which is not known here")
+        raise UnknownFeature(f"the manifest needs {features or algorithm!r:.200}, which is not known here")
     if len(sizes) != 4 or not all(type(size) is int for size in sizes):
         raise BadManifest("the manifest's cutter parameters are malformed")
-    if not all(isinstance(names, list) and names and all(isinstance(name, str) for name in names) for names in tags):
+    if not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in tags):
         raise BadManifest("the manifest's tags are malformed")
     try:
         return CutParameters(*sizes), tuple(tuple(names) for names in tags)
@@ -200,16 +218,19 @@ def _common(a: bytes, b: bytes) -> int:
 
 
 def _decode_paths(shared: Column, rest: Column, joined: Column) -> list[str]:
-    """The paths that these columns hold. Raises `BadManifest` unless each shares all that it can with the one before."""
-    if len(shared) != len(rest) or int(rest.sum(dtype=np.int64)) != len(joined):
+    """The paths in these columns. Raises `BadManifest` unless each shares all that it can with the one before."""
+    if int(rest.sum(dtype=np.int64)) != len(joined):
         raise BadManifest("the path columns do not add up")
     data = joined.tobytes()
     paths: list[str] = []
     previous, at = b"", 0
     try:
         for common, length in zip(shared.tolist(), rest.tolist(), strict=True):
+            # Without the limit four bytes of the payload could ask for 128 KiB of path.
+            if common > len(previous) or common + length > PATH_LIMIT:
+                raise BadManifest("a path is longer than paths can be")
             path = previous[:common] + data[at : at + length]
-            if common > len(previous) or path[common : common + 1] == previous[common : common + 1] != b"":
+            if path[common : common + 1] == previous[common : common + 1] != b"":
                 raise BadManifest("the paths are not in their canonical form")
             paths.append(path.decode())
             previous = path
