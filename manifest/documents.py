@@ -7,11 +7,13 @@ checks every field; unknown fields are kept out of the model and tolerated, so t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from chunkstore.errors import Corrupt, NotFound
+from chunkstore.errors import Corrupt, NotFound, Refused
 from chunkstore.ids import hex_to_digest
 from manifest.names import check_name, check_version
 
@@ -20,6 +22,10 @@ MAX_INLINE_NOTES = 1024
 
 FULL_ROLLOUT = 10_000
 """A rollout to every player, in basis points."""
+
+_NUMBER = re.compile(r"#[0-9]{1,16}")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,7 @@ class GameState:
 
         Raises `BuildMissing`, `ChannelMissing`.
         """
-        if selector.startswith("#") and selector[1:].isdecimal():
+        if _NUMBER.fullmatch(selector):
             return self.build(int(selector[1:]))
         if selector.startswith("@"):
             return self.build(self.channel(selector[1:]).build)
@@ -120,14 +126,15 @@ def canonical_json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def parse_json(data: bytes, what: str) -> dict[str, Any]:
-    """A JSON object, without duplicate keys or numbers that are not integers. Raises `BadDocument`."""
+def parse_json(data: bytes, what: str, where: str = "") -> dict[str, Any]:
+    """A JSON object in UTF-8, without duplicate keys or numbers that are not integers. Raises `BadDocument`."""
     try:
-        value = json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse_number, parse_float=_refuse_number)
+        text = data.decode()
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_number, parse_float=_refuse_number)
     except (ValueError, RecursionError) as error:
-        raise BadDocument(f"the {what} is not a valid document: {error}") from error
+        raise BadDocument(f"the {what} is not a valid document: {error}", where=where) from error
     if not isinstance(value, dict):
-        raise BadDocument(f"the {what} is not a JSON object")
+        raise BadDocument(f"the {what} is not a JSON object", where=where)
     return value
 
 
@@ -161,19 +168,19 @@ def build_from_json(value: Mapping[str, Any]) -> Build:
     """A build from its JSON form. Raises `BadDocument`."""
     depots = _take(value, "depots", dict)
     build = Build(
-        number=_natural(value, "number"),
-        version=check_version(_take(value, "version", str)),
-        depots={check_name(name, "depot"): _depot_from_json(depots[name]) for name in depots},
-        published_at=_natural(value, "published_at"),
+        number=natural(value, "number"),
+        version=believed(check_version, _take(value, "version", str)),
+        depots={believed(check_name, name, "depot"): _depot_from_json(depots[name]) for name in depots},
+        published_at=natural(value, "published_at"),
         notes=_take(value, "notes", str),
         notes_id=_take(value, "notes_id", str),
         critical=_take(value, "critical", bool),
-        rollback_to=_natural(value, "rollback_to"),
+        rollback_to=natural(value, "rollback_to"),
     )
     if build.number < 1 or not build.depots:
         raise BadDocument("a build has no number or no depot")
     if build.notes_id:
-        hex_to_digest(build.notes_id, "notes id")
+        believed(hex_to_digest, build.notes_id, "notes id")
     return build
 
 
@@ -190,7 +197,10 @@ def channel_to_json(channel: Channel) -> dict[str, Any]:
 
 def channel_from_json(name: str, value: Mapping[str, Any]) -> Channel:
     """A channel from its JSON form. Raises `BadDocument`."""
-    channel = Channel(check_name(name, "channel"), **{key: _natural(value, key) for key in _CHANNEL_FIELDS})
+    if not isinstance(value, dict):
+        raise BadDocument(f"channel {name!r:.80} is not an object")
+    fields = {key: natural(value, key) for key in _CHANNEL_FIELDS}
+    channel = Channel(believed(check_name, name, "channel"), **fields)
     if channel.rollout > FULL_ROLLOUT:
         raise BadDocument(f"the rollout of channel {name} is above 100 %")
     return channel
@@ -203,27 +213,48 @@ def _depot_from_json(value: Any) -> DepotRef:
     if not isinstance(value, dict):
         raise BadDocument("a depot of the build is not an object")
     manifest = _take(value, "manifest", str)
-    hex_to_digest(manifest, "manifest id")
+    believed(hex_to_digest, manifest, "manifest id")
     return DepotRef(
         manifest=manifest,
-        payload_size=_natural(value, "payload_size"),
-        files=_natural(value, "files"),
-        chunks=_natural(value, "chunks"),
-        installed_size=_natural(value, "installed_size"),
+        payload_size=natural(value, "payload_size"),
+        files=natural(value, "files"),
+        chunks=natural(value, "chunks"),
+        installed_size=natural(value, "installed_size"),
         platform=_take(value, "platform", str),
         language=_take(value, "language", str),
         optional=_take(value, "optional", bool),
     )
 
 
+@contextmanager
+def found_at(where: str) -> Iterator[None]:
+    """What turns out to be corrupt here says where it lies."""
+    try:
+        yield
+    except Corrupt as error:
+        error.where = error.where or where
+        raise
+
+
+def believed(check: Callable[..., _T], *args: Any) -> _T:
+    """What `check` makes of something that was read: what is refused to a person who types it is damage here."""
+    try:
+        return check(*args)
+    except Refused as error:
+        raise BadDocument(error.message) from error
+
+
 def _take(value: Mapping[str, Any], key: str, kind: type[Any]) -> Any:
-    found = value.get(key)
+    found: Any = value.get(key)
     if type(found) is not kind:
         raise BadDocument(f"the field {key!r} is missing or not of type {kind.__name__}")
+    if kind is str and _SURROGATE.search(found):
+        raise BadDocument(f"the field {key!r} is not Unicode text")
     return found
 
 
-def _natural(value: Mapping[str, Any], key: str) -> int:
+def natural(value: Mapping[str, Any], key: str) -> int:
+    """A number of a document that is 0 or more and exact in every JSON reader. Raises `BadDocument`."""
     number: int = _take(value, key, int)
     if not 0 <= number < 1 << 53:
         raise BadDocument(f"the field {key!r} is out of range")

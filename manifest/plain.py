@@ -1,14 +1,15 @@
 """The games of a bare store, as plain unsigned documents: the one room that signed metadata takes over.
 
 `tuf/<game>/timestamp.json` points to a state document (all builds and channels) by its BLAKE3; replacing it by
-compare-and-set is the moment of truth of every change. Numbers of builds are claimed by put-if-absent, so gaps are normal.
-Nothing outside this file knows these keys or their form.
+compare-and-set is the moment of truth of every change. Numbers of builds are claimed by put-if-absent, so gaps are
+normal. Nothing outside this file knows these keys or their form.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from chunkstore.errors import Refused
 from chunkstore.ids import digest_of, hex_to_digest
 from chunkstore.store import KeyMissing, ObjectReader, ObjectStore
 from manifest.documents import (
@@ -17,11 +18,14 @@ from manifest.documents import (
     Channel,
     GameMissing,
     GameState,
+    believed,
     build_from_json,
     build_to_json,
     canonical_json,
     channel_from_json,
     channel_to_json,
+    found_at,
+    natural,
     parse_json,
 )
 from manifest.keys import claim_key, state_key, timestamp_key
@@ -34,9 +38,8 @@ _PREFIX = "tuf/"
 
 def list_games(store: ObjectStore) -> list[str]:
     """The names of all games, sorted. Needs a store that can list."""
-    suffix = "/timestamp.json"
-    keys = [entry.key for entry in store.list(_PREFIX) if entry.key.endswith(suffix)]
-    return sorted(key.removeprefix(_PREFIX).removesuffix(suffix) for key in keys)
+    keys = [entry.key for entry in store.list(_PREFIX)]
+    return sorted(name for key in keys if key == timestamp_key(name := key.split("/")[1]))
 
 
 def read_game(store: ObjectReader, game: str) -> GameState:
@@ -46,22 +49,24 @@ def read_game(store: ObjectReader, game: str) -> GameState:
         pointer = store.get(timestamp_key(game), limit=MAX_TIMESTAMP)
     except KeyMissing as error:
         raise GameMissing(f"there is no game {game}", where=store.url) from error
-    timestamp = parse_json(pointer.data, "timestamp")
-    digest, size = timestamp.get("state"), timestamp.get("size")
-    if type(size) is not int or not 0 < size <= MAX_STATE:
-        raise BadDocument("the timestamp gives no valid size", where=timestamp_key(game))
-    key = state_key(game, hex_to_digest(digest if isinstance(digest, str) else "", "state digest").hex())
+    with found_at(f"{store.url}/{timestamp_key(game)}"):
+        digest, size, version = _timestamp_from_json(pointer.data)
+    key = state_key(game, digest.hex())
     data = store.get(key, limit=size).data
-    if digest_of(data).hex() != digest:
-        raise BadDocument("the state is not the one that the timestamp names", where=key)
-    state = _state_from_json(game, data)
-    if state.version != timestamp.get("version"):
-        raise BadDocument("timestamp and state disagree about their version", where=key)
+    with found_at(f"{store.url}/{key}"):
+        if digest_of(data) != digest:
+            raise BadDocument("the state is not the one that the timestamp names")
+        state = _state_from_json(game, data)
+        if state.version != version:
+            raise BadDocument("timestamp and state disagree about their version")
     return replace(state, tag=pointer.etag)
 
 
 def write_game(store: ObjectStore, state: GameState) -> GameState:
-    """Makes `state`, one version further, the present one. Raises `Conflict` if the game moved since `state` was read."""
+    """Makes `state`, one version further, the present one.
+
+    Raises `Conflict` if the game moved since `state` was read, and `TooManyBuilds`.
+    """
     state = replace(state, version=state.version + 1)
     data = canonical_json(
         {
@@ -72,6 +77,8 @@ def write_game(store: ObjectStore, state: GameState) -> GameState:
             "channels": {name: channel_to_json(channel) for name, channel in state.channels.items()},
         }
     )
+    if len(data) > MAX_STATE:
+        raise TooManyBuilds(f"{state.game} would have {len(state.builds)} builds", where=state.game)
     digest = digest_of(data).hex()
     store.put(state_key(state.game, digest), data)
     pointer = canonical_json({"version": state.version, "state": digest, "size": len(data)})
@@ -86,18 +93,26 @@ def claim_number(store: ObjectStore, state: GameState) -> int:
     return number
 
 
+def _timestamp_from_json(data: bytes) -> tuple[bytes, int, int]:
+    """Digest, size and version of the state document."""
+    value = parse_json(data, "timestamp")
+    size = natural(value, "size")
+    if not 0 < size <= MAX_STATE:
+        raise BadDocument(f"a state document of {size} bytes is outside the limits")
+    return believed(hex_to_digest, value.get("state"), "state digest"), size, natural(value, "version")
+
+
 def _state_from_json(game: str, data: bytes) -> GameState:
     value = parse_json(data, "state document")
-    builds, channels = value.get("builds"), value.get("channels")
-    scope, version = value.get("scope"), value.get("version")
-    if value.get("game") != game or not isinstance(scope, str) or type(version) is not int:
-        raise BadDocument("the state document belongs to another game or is incomplete", where=game)
+    builds, channels, scope = value.get("builds"), value.get("channels"), value.get("scope")
+    if value.get("game") != game or not isinstance(scope, str):
+        raise BadDocument("the state document belongs to another game or is incomplete")
     if not isinstance(builds, list) or not isinstance(channels, dict):
-        raise BadDocument("the state document lists no builds or channels", where=game)
+        raise BadDocument("the state document lists no builds or channels")
     state = GameState(
         game=game,
-        scope=check_name(scope, "scope"),
-        version=version,
+        scope=believed(check_name, scope, "scope"),
+        version=natural(value, "version"),
         builds=_builds_by_number(builds),
         channels={name: channel_from_json(name, body) for name, body in channels.items()},
     )
@@ -116,4 +131,12 @@ def _builds_by_number(rows: list[object]) -> dict[int, Build]:
 
 def _check_channel(state: GameState, channel: Channel) -> None:
     if channel.build not in state.builds or (channel.previous and channel.previous not in state.builds):
-        raise BadDocument(f"channel {channel.name} points to a build that does not exist", where=state.game)
+        raise BadDocument(f"channel {channel.name} points to a build that does not exist")
+
+
+class TooManyBuilds(Refused):
+    """The document that lists a game's builds would become longer than any reader takes."""
+
+    code = "too-many-builds"
+    default_cause = "All builds of a game are listed in one document of at most 64 MiB."
+    default_next = "Retire builds that nobody needs, then publish again."

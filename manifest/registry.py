@@ -15,13 +15,17 @@ from chunkstore.errors import Corrupt, Refused
 from chunkstore.ids import digest_of, hex_to_digest
 from chunkstore.packs import PackIndex, read_index
 from chunkstore.store import Buffer, Conflict, KeyMissing, ObjectReader, ObjectStore, ObjectTooLarge
-from manifest.documents import GameState, canonical_json, parse_json
+from manifest.documents import GameState, believed, canonical_json, found_at, natural, parse_json
 from manifest.heads import MAX_HEAD, BadHead, Head, decode_head, encode_head
 from manifest.keys import STORE, diff_key, head_key, manifest_key, note_key, pack_key, packs_prefix, placement_key
+from manifest.payload import MAX_PAYLOAD
 from manifest.plain import claim_number, list_games, read_game, write_game
 
 FORMAT = 1
+MAX_STORE_DOCUMENT = 4096
 MAX_NOTES = 1024 * 1024
+"""Bytes of the longest release notes."""
+
 _HEAD_TRIES = 20
 
 
@@ -139,7 +143,9 @@ class BareReader:
         return read_game(self._reader, game)
 
     def head(self, scope: str, manifest: str) -> Head:
-        return decode_head(self._reader.get(head_key(scope, manifest), limit=MAX_HEAD).data)
+        key = head_key(scope, manifest)
+        with found_at(key):
+            return decode_head(self._reader.get(key, limit=MAX_HEAD).data)
 
     def manifest(self, scope: str, manifest: str, size: int) -> bytes:
         return self._payload(manifest_key(scope, manifest), manifest, size)
@@ -162,11 +168,10 @@ class BareReader:
 
     def _payload(self, key: str, name: str, size: int) -> bytes:
         """The container at `key`, opened. Its own size is bounded by zstd's worst case for `size` bytes."""
-        try:
+        if size > MAX_PAYLOAD:
+            raise WrongPayload(f"a payload of {size} bytes is larger than any can be", where=key)
+        with found_at(key):
             payload = decompress_within(self._reader.get(key, limit=size + (size >> 8) + 512).data, limit=size)
-        except Corrupt as error:
-            error.where = error.where or key
-            raise
         if len(payload) != size or digest_of(payload).hex() != name:
             raise WrongPayload("the bytes are not the ones that were asked for", where=key)
         return payload
@@ -202,6 +207,8 @@ class BareRegistry(BareReader):
 
     def put_notes(self, scope: str, notes: str) -> str:
         data = notes.encode()
+        if len(data) > MAX_NOTES:
+            raise ValueError(f"release notes of {len(data)} bytes are longer than any reader takes")
         name = digest_of(data).hex()
         self.store.put(note_key(scope, name), data)
         return name
@@ -267,15 +274,15 @@ def is_store(store: ObjectReader) -> bool:
 
 def _read_store_document(store: ObjectReader) -> str:
     try:
-        document = parse_json(store.get(STORE, limit=4096).data, "store document")
+        data = store.get(STORE, limit=MAX_STORE_DOCUMENT).data
     except KeyMissing as error:
         raise NotAStore("this is not a Lading store: it has no lading.json", where=store.url) from error
-    found, registry = document.get("format"), document.get("registry")
-    if type(found) is not int or not isinstance(registry, str):
-        raise WrongPayload("lading.json is malformed", where=store.url)
-    if found > FORMAT:
-        raise NewerStore(f"the store has format {found}; this version knows up to {FORMAT}", where=store.url)
-    return hex_to_digest(registry, "registry id").hex()
+    with found_at(f"{store.url}/{STORE}"):
+        document = parse_json(data, "store document")
+        found = natural(document, "format")
+        if found > FORMAT:
+            raise NewerStore(f"the store has format {found}; this version knows up to {FORMAT}", where=store.url)
+        return believed(hex_to_digest, document.get("registry"), "registry id").hex()
 
 
 class WrongPayload(Corrupt):

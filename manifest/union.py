@@ -15,7 +15,7 @@ from manifest.model import Manifest, ranges
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Union:
-    """`manifest` holds the selected files of all parts; `chunk_rows[k]` says where each chunk of part k went, -1 if nowhere."""
+    """`manifest` holds the selected files of all parts; `chunk_rows[k]` says where the chunks of part k went, or -1."""
 
     manifest: Manifest
     chunk_rows: list[Column]
@@ -34,7 +34,9 @@ def unite(parts: Sequence[Manifest], tags: frozenset[str] = frozenset()) -> Unio
 
     def joined(name: str, dtype: str) -> Column:
         columns = [getattr(part, name)[rows] for part, rows in zip(parts, chosen, strict=True)]
-        result: Column = np.concatenate([np.empty((0, *columns[0].shape[1:]) if columns else 0, dtype), *columns])[order]
+        result: Column = np.concatenate([np.empty((0, *columns[0].shape[1:]) if columns else 0, dtype), *columns])[
+            order
+        ]
         return result
 
     bases = np.cumsum([0] + [len(part.chunk_ids) for part in parts])
