@@ -8,7 +8,6 @@ is not seen outside this file.
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,7 +87,11 @@ class HttpSettings:
 
 
 class HttpStore:
-    """One host, one client with kept-alive connections (HTTP/2 where TLS offers it), for all threads."""
+    """One host, one client with kept-alive connections (HTTP/2 where TLS offers it), for all threads.
+
+    The tag of an object is the BLAKE3 of its bytes. The host's own would not do: nginx makes it of time and size, so
+    two versions of a pointer that are written within a second share it.
+    """
 
     def __init__(
         self, url: str, *, clock: Clock, cancel: Cancel | None = None, settings: HttpSettings | None = None
@@ -102,7 +105,6 @@ class HttpStore:
         self._settings = settings or HttpSettings()
         self._client = _client(self._settings)
         self._missed: set[str] = set()
-        self._missed_lock = threading.Lock()
 
     @property
     def url(self) -> str:
@@ -117,15 +119,13 @@ class HttpStore:
             data = b"" if announced > limit else self._body(response, limit + 1, where)
             if max(announced, len(data)) > limit:
                 raise ObjectTooLarge(f"the object is longer than {limit} bytes", where=where)
-            return Fetched(data, _strong_tag(response) or digest_of(data).hex())
+            return Fetched(data, digest_of(data).hex())
 
     def get_range(self, key: str, offset: int, length: int) -> bytes:
         """A `Range` request. A host that answers with the whole object is refused before its body is read."""
         check_range(offset, length)
         with self._asking("GET", key, f"bytes={offset}-{offset + length - 1}") as (response, where):
-            if not (response.status == 200 and offset == 0 and _content_length(response) == length):
-                _expect(response, 206, where)
-                _check_content_range(response, offset, length, where)
+            _expect_range(response, offset, length, where)
             data = self._body(response, length + 1, where)
         if len(data) > length:
             raise HostMisconfigured(f"the host sent more than the {length} bytes asked for", where=where)
@@ -134,14 +134,14 @@ class HttpStore:
         return data
 
     def stat(self, key: str) -> Stat:
-        """A `HEAD` request; where the host gives no strong tag, the object is read for it."""
+        """A `HEAD` request, then the object is read for its tag."""
         with self._asking("HEAD", key) as (response, where):
             _expect(response, 200, where)
             size = _content_length(response)
             if size is None:
                 raise HostMisconfigured("the host does not say how long the object is", where=where)
-            tag, modified = _strong_tag(response), _seconds(response.get_header("last-modified"))
-        return Stat(size, tag or self.get(key, limit=size).etag, modified or 0.0)
+            modified = _seconds(response.get_header("last-modified"))
+        return Stat(size, self.get(key, limit=size).etag, modified or 0.0)
 
     def put(self, key: str, data: Buffer) -> bool:
         """Always `ReadOnly`."""
@@ -186,8 +186,7 @@ class HttpStore:
     def _remember(self, key: str, *, missing: bool) -> None:
         """An object that was absent a moment ago is asked for again past the caches, which may hold the 404."""
         if missing or key in self._missed:
-            with self._missed_lock:
-                (self._missed.add if missing else self._missed.discard)(key)
+            (self._missed.add if missing else self._missed.discard)(key)
 
     def _body(self, response: SyncResponse, most: int, where: str) -> bytes:
         """The body, or its first `most` bytes."""
@@ -248,24 +247,30 @@ def _expect(response: SyncResponse, status: int, where: str) -> None:
     raise leaf(message, where=where, data={"status": found})
 
 
-def _check_content_range(response: SyncResponse, offset: int, length: int, where: str) -> None:
+def _expect_range(response: SyncResponse, offset: int, length: int, where: str) -> None:
+    """Raise unless the body is these bytes: a part, or a whole object of just this length."""
+    if response.status == 200 and (size := _content_length(response)) is not None:
+        _expect(response, 200, where)
+        if size < offset + length:
+            raise _short(size, offset + length, where)
+        if size == length:
+            return
+    _expect(response, 206, where)
     given = response.get_header("content-range") or ""
     found = _CONTENT_RANGE.fullmatch(given)
     if found is None or int(found[1]) != offset:
         raise HostMisconfigured(f"the host answered with another range: {given!r:.80}", where=where)
     if int(found[2]) + 1 < offset + length:
-        raise ShortObject(f"the object ends at byte {int(found[2]) + 1}, before {offset + length}", where=where)
+        raise _short(int(found[2]) + 1, offset + length, where)
+
+
+def _short(size: int, wanted: int, where: str) -> ShortObject:
+    return ShortObject(f"the object ends at byte {size}, before {wanted}", where=where)
 
 
 def _content_length(response: SyncResponse) -> int | None:
     text = response.get_header("content-length") or ""
     return int(text) if _NUMBER.fullmatch(text) else None
-
-
-def _strong_tag(response: SyncResponse) -> str:
-    """The entity tag without its quotes; empty if there is none, or only a weak one that several bodies may share."""
-    tag = response.get_header("etag") or ""
-    return "" if tag.startswith("W/") else tag.strip('"')
 
 
 def _retry_after(response: SyncResponse) -> float | None:

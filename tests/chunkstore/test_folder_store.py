@@ -22,6 +22,7 @@ from chunkstore.store import (
     Conflict,
     DiskFull,
     KeyMissing,
+    ObjectTooLarge,
     PathUnusable,
     StoreUnavailable,
 )
@@ -156,6 +157,29 @@ def test_get_range_is_open_read_close(tmp_path: Path, monkeypatch: pytest.Monkey
     assert calls == ["open", "read_at", "close"]
 
 
+def test_a_long_object_is_not_read_beyond_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "k").write_bytes(bytes(100_000))
+    sizes: list[int] = []
+
+    def read_at(fd: int, size: int, start: int) -> bytes:
+        sizes.append(size)
+        return os.pread(fd, size, start)
+
+    monkeypatch.setattr(sys.modules["chunkstore.stores.folder"], "read_at", read_at)
+    with pytest.raises(ObjectTooLarge):
+        FolderStore(tmp_path).get("k", limit=10)
+    assert sizes == [11]
+
+
+def test_a_listing_reads_only_the_folders_of_its_prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FolderStore(tmp_path)
+    for number in range(20):
+        store.put(f"packs/{number:02d}/k", b"")
+    calls = record_calls(monkeypatch)
+    assert [entry.key for entry in store.list("packs/0")] == [f"packs/{number:02d}/k" for number in range(10)]
+    assert calls.count("scandir") == 11
+
+
 def record_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the system's functions in the order in which they are called from now on."""
     calls: list[str] = []
@@ -183,6 +207,18 @@ def test_a_put_syncs_bytes_before_the_name_and_the_name_before_it_returns(
     calls = record_calls(monkeypatch)
     store.put("a/second", b"x")
     assert [name for name in calls if name in ("fsync", "link", "unlink")] == ["fsync", "link", "fsync", "unlink"]
+
+
+def test_a_replace_syncs_bytes_before_the_name_and_the_name_before_it_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FolderStore(tmp_path)
+    tag = store.replace("k", b"one", match=None)
+    store.delete("k")
+    store.put("k", b"one")
+    calls = record_calls(monkeypatch)
+    store.replace("k", b"two", match=tag)
+    assert [name for name in calls if name in ("fsync", "replace")] == ["fsync", "replace", "fsync"]
 
 
 def test_a_put_that_finds_the_object_still_makes_sure_of_its_name(

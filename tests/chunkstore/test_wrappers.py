@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -274,6 +275,15 @@ def test_a_new_rate_holds_for_those_who_wait() -> None:
     assert clock.monotonic() == pytest.approx(6, abs=0.2)
 
 
+def test_the_past_is_paid_for_at_its_own_rate() -> None:
+    clock, limit, store = limited(100)
+    store.get_range("k", 0, 1_000_000)
+    clock.advance(100)
+    limit.rate = 100_000
+    store.get_range("k", 0, 1)
+    assert clock.monotonic() == pytest.approx(100 + 9.9, abs=0.01)
+
+
 def test_a_request_to_stop_ends_the_wait_for_bandwidth() -> None:
     clock, cancel = FakeClock(), Cancel()
     limit = RateLimit(clock, 0, cancel)
@@ -320,7 +330,12 @@ def test_the_meter_loses_nothing_between_threads() -> None:
     memory = MemoryStore(FakeClock())
     memory.put("k", bytes(100))
     store = MeteredStore(memory, lambda key: "all")
-    at_once(8, lambda _: [store.get_range("k", 0, 100) for _ in range(500)])
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        at_once(8, lambda _: [store.get_range("k", 0, 100) for _ in range(500)])
+    finally:
+        sys.setswitchinterval(before)
     assert store.traffic() == {"all": Traffic(requests=4000, received_bytes=400_000)}
 
 
