@@ -22,7 +22,9 @@ def assemble(
     before: Manifest | None,
     unchanged: Column,
 ) -> Manifest:
-    """The manifest of a scan. Files with a row in `unchanged` (>= 0) take their content from that row of `before`.
+    """The manifest of a scan; uses the chunks of `results` up, which may be many.
+
+    Files with a row in `unchanged` (>= 0) take their content from that row of `before`.
 
     `tagged` is the answer of `publisher.tags.tag_files` for the paths of the scan.
     """
@@ -75,8 +77,8 @@ def _chunks(
     for row, result in results.items():
         at = int(first[row])
         for number in sorted(result.ids):
-            part = result.sizes[number]
-            ids[at : at + len(part)] = ids_column(result.ids[number])
+            part = result.sizes.pop(number)
+            ids[at : at + len(part)] = ids_column(result.ids.pop(number))
             sizes[at : at + len(part)] = part
             at += len(part)
     return ids, sizes

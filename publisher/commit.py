@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from chunkstore.columns import Column
 from chunkstore.errors import Refused
 from chunkstore.ids import digest_of
 from chunkstore.placements import Placement, encode_placement
@@ -18,7 +19,7 @@ from manifest.documents import MAX_INLINE_NOTES, Build, DepotRef, GameState
 from manifest.heads import DiffRef, Head
 from manifest.model import Manifest
 from manifest.paths import check_union
-from manifest.payload import decode_manifest, encode_manifest
+from manifest.payload import decode_manifest
 from manifest.registry import RegistryWriter
 from publisher.channels import pointed
 from publisher.known import UNREADABLE, read_placement
@@ -58,10 +59,14 @@ class Release:
 
 
 def seal(
-    depot: str, manifest: Manifest, placement: Callable[[], Placement], is_placed: Callable[[str], bool], like: DepotRef
+    depot: str,
+    payload: bytes,
+    placement: Callable[[Column], Placement],
+    is_placed: Callable[[str], bool],
+    like: DepotRef,
 ) -> Sealed:
-    """`manifest` as a depot of a build. Its placement is asked for only if the store does not hold one for its id."""
-    payload = encode_manifest(manifest)
+    """The manifest in `payload` as a depot of a build. Its placement is asked for only if the store holds none yet."""
+    manifest = decode_manifest(payload)
     name = digest_of(payload).hex()
     ref = replace(
         like,
@@ -71,7 +76,7 @@ def seal(
         chunks=len(manifest.chunk_ids),
         installed_size=manifest.installed_size,
     )
-    return Sealed(depot, ref, manifest, payload, None if is_placed(name) else placement())
+    return Sealed(depot, ref, manifest, payload, None if is_placed(name) else placement(manifest.chunk_ids))
 
 
 def write_sealed(registry: RegistryWriter, state: GameState, sealed: Sealed) -> None:

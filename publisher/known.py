@@ -61,16 +61,20 @@ class KnownChunks:
         with self._lock:
             return self._table.find(ids) >= 0
 
-    def placement_of(self, ids: Column) -> Placement:
-        """Where each of these chunks lies, all of which are known and placed."""
+    def into_placement(self, ids: Column) -> Placement:
+        """Where each of these chunks lies, all of which are known and placed. Uses the set up: it may be large."""
         with self._lock:
-            rows = self._table.find(ids)
+            rows, count = self._table.find(ids), len(self._table)
+            self._table = IdTable()
             placed_rows = np.concatenate([*self._rows, np.empty(0, "<u4")])
-            at = np.full(len(self._table), -1, dtype=np.int64)
+            self._rows.clear()
+            at = np.full(count, -1, dtype=np.int64)
             at[placed_rows] = np.arange(len(placed_rows))
             if len(rows) and (rows.min() < 0 or at[rows].min() < 0):
                 raise RuntimeError("a chunk of the manifest was neither known nor stored")
-            return join(self._parts).take(at[rows])
+            rows = at[rows]
+            del at, placed_rows
+            return join(self._parts).take(rows)
 
 
 def placement_of_pack(pack: str, index: PackIndex) -> Placement:
@@ -84,7 +88,7 @@ def placement_of_pack(pack: str, index: PackIndex) -> Placement:
         frame_raw=index.raw,
         frame_kind=index.kinds.astype("|u1"),
         chunk_frame=frames.astype("<u4"),
-        chunk_offset=offsets,
+        chunk_offset=offsets.astype("<u4"),
     )
 
 

@@ -21,12 +21,13 @@ from chunkstore.columns import Column
 from chunkstore.cutting import DEFAULT, CutParameters, parameters_for
 from chunkstore.errors import Corrupt, NotFound, Refused
 from chunkstore.packs import NONCE_SIZE
+from chunkstore.placements import Placement
 from chunkstore.store import Buffer
 from manifest.documents import MAX_INLINE_NOTES, Build, DepotRef, GameMissing, GameState
 from manifest.events import EventSink, Phase, WarningEvent
 from manifest.kinds import Kind
 from manifest.model import Manifest
-from manifest.payload import decode_manifest
+from manifest.payload import decode_manifest, encode_manifest
 from manifest.registry import RegistryWriter
 from publisher.assemble import assemble
 from publisher.channels import ChannelChange, set_channel
@@ -101,8 +102,7 @@ class World:
 def publish(request: PublishRequest, world: World) -> Published:
     """Publishes one depot of a game."""
     run = _Publish(request, world)
-    manifest = run.read()
-    sealed = run.seal(manifest)
+    sealed = run.seal(run.read())
     same = run.same_build(sealed)
     if request.dry_run:
         build, pointed = same or run.planned(sealed), False
@@ -110,15 +110,14 @@ def publish(request: PublishRequest, world: World) -> Published:
         build, pointed = run.mend(sealed, same)
     else:
         build, pointed = run.go_live(sealed), request.release.channel is not None
-    size = manifest.installed_size
     return Published(
         build=build,
         created=same is None,
         pointed=pointed,
         manifest=sealed.ref.manifest,
-        files=len(manifest.paths),
-        chunks=len(manifest.chunk_ids),
-        source_bytes=size,
+        files=sealed.ref.files,
+        chunks=sealed.ref.chunks,
+        source_bytes=sealed.ref.installed_size,
         tally=run.tally,
     )
 
@@ -138,8 +137,8 @@ class _Publish:
         self._journal = PackJournal(folder / f"{stem}.packs")
         self._scanned: tuple[int, Scan] | None = None
 
-    def read(self) -> Manifest:
-        """The manifest of the folder, after all its new chunks are stored."""
+    def read(self) -> bytes:
+        """The payload of the folder's manifest, after all its new chunks are stored."""
         request, world = self.request, self.world
         started_ns = int(world.clock.now() * 1e9)
         world.sink.emit(Phase("scan"))
@@ -149,6 +148,8 @@ class _Publish:
         before = self._manifest_before()
         cut = self._cut(before)
         unchanged = self._unchanged(found, tagged, before)
+        if (unchanged < 0).all():
+            before = None
         rows = [row for row in np.flatnonzero(unchanged < 0).tolist() if found.kinds[row] == Kind.FILE]
         reader = SourceReader(rows, found.sizes, found.sources.__getitem__, cut)
         total = sum(found.sizes[row] for row in rows)
@@ -165,12 +166,17 @@ class _Publish:
                 total=total,
             )
             self.tally = pipeline.run(max(1, min(request.workers, len(rows) + total // BYTES_A_WORKER)))
-        return assemble(found, cut, tagged, reader.results, before, unchanged)
+        return encode_manifest(assemble(found, cut, tagged, reader.results, before, unchanged))
 
-    def seal(self, manifest: Manifest) -> Sealed:
+    def seal(self, payload: bytes) -> Sealed:
         """The manifest as a depot of a build. Not stored yet."""
         depot = self.request.depot.name
-        return seal(depot, manifest, lambda: self.known.placement_of(manifest.chunk_ids), self._is_placed, self._like())
+        return seal(depot, payload, self._placement, self._is_placed, self._like())
+
+    def _placement(self, ids: Column) -> Placement:
+        known = self.known
+        del self.known  # the largest thing that a publish holds, and not needed any more
+        return known.into_placement(ids)
 
     def same_build(self, sealed: Sealed) -> Build | None:
         """The build that has this content already, if a new one is not wanted."""
