@@ -16,7 +16,7 @@ from chunkstore.columns import Column, NewerFormat
 from chunkstore.errors import Corrupt, NotFound
 from chunkstore.placements import Placement, decode_placement, join, no_placement
 from delta.diff import apply_diff
-from manifest.documents import FULL_ROLLOUT, Build, Channel, DepotMissing, DepotRef, GameState
+from manifest.documents import FULL_ROLLOUT, Build, Channel, DepotMissing, DepotRef, GameState, found_at
 from manifest.heads import DiffRef, Head
 from manifest.model import Manifest
 from manifest.payload import decode_manifest
@@ -94,7 +94,8 @@ def place_depot(
     head = registry.head(scope, ref.manifest)
     placement = registry.placement(scope, head.placement.hex(), head.placement_size)
     everything = np.arange(len(manifest.chunk_ids))
-    return DepotContent(ref, manifest, payload, everything, decode_placement(placement, manifest.chunk_sizes))
+    with found_at(f"placement {head.placement.hex()}"):
+        return DepotContent(ref, manifest, payload, everything, decode_placement(placement, manifest.chunk_sizes))
 
 
 @dataclass(frozen=True, slots=True)
