@@ -7,7 +7,8 @@ the change and not the build. A diff needs no signature: its result must hash to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from chunkstore.errors import Corrupt
 from chunkstore.idtable import locate
 from chunkstore.placements import Placement, decode_placement, encode_placement
 from chunkstore.store import Buffer
-from manifest.model import Manifest, ranges
+from manifest.model import MAX_CHUNKS, MAX_FILES, BadManifest, Manifest, ranges
 from manifest.payload import (
     FILE_SPEC,
     FileTable,
@@ -29,13 +30,14 @@ from manifest.payload import (
     files_of,
     header_of,
     manifest_id,
+    parse_header,
 )
 
 MAGIC = b"LADDIF"
 VERSION = 1
 _LITERAL = 0xFFFFFFFF
 _STRIDE = 1 << 18
-_SPEC = {
+_SPEC: Mapping[str, tuple[str, int]] = {
     "file_starts": ("<u4", 1),
     "file_counts": ("<u4", 1),
     **FILE_SPEC,
@@ -87,8 +89,11 @@ def make_diff(old: Manifest, new: Manifest, placement: Placement) -> bytes:
 def apply_diff(old: Manifest, diff: Buffer, *, wanted: bytes, files: int, chunks: int) -> Applied:
     """The manifest `wanted`, which has so many files and chunks by its build document, made from `old`.
 
-    Raises `BadDiff` if the result is anything else; takes no more memory than these counts allow.
+    Raises `BadDiff` if the result is anything else, `NewerFormat` and `UnknownFeature`; takes no more memory than these
+    counts allow.
     """
+    if files > MAX_FILES or chunks > MAX_CHUNKS:
+        raise BadDiff(f"{files} files with {chunks} chunks are more than a manifest can hold")
     try:
         header, columns = decode_columns(diff, MAGIC, VERSION, _SPEC)
         file_rows = _sources(columns["file_starts"], columns["file_counts"], len(old.paths), files)
@@ -97,11 +102,11 @@ def apply_diff(old: Manifest, diff: Buffer, *, wanted: bytes, files: int, chunks
         placement = decode_placement(columns["placement"].tobytes(), sizes)
         manifest = build_manifest(
             header,
-            _merged_files(files_of(old), decode_files(columns), file_rows),
+            _merged_files(_renumbered(old, parse_header(header)[1]), decode_files(columns), file_rows),
             _merged(old.chunk_sizes, sizes, chunk_rows),
             _merged(old.chunk_ids, ids, chunk_rows),
         )
-    except BadPayload as error:
+    except (BadPayload, BadManifest) as error:
         raise BadDiff(error.message) from error
     payload = encode_manifest(manifest)
     if manifest_id(payload) != wanted:
@@ -111,15 +116,14 @@ def apply_diff(old: Manifest, diff: Buffer, *, wanted: bytes, files: int, chunks
 
 
 def file_sources(old: Manifest, new: Manifest) -> Column:
-    """For each file of `new` the row of an entry of `old` that is equal in every column, or -1."""
+    """For each file of `new` the row of an entry of `old` that says the same in every column, or -1."""
     rows = match_paths(old, new)
     there = np.flatnonzero(rows >= 0)
     at = rows[there]
     equal = (new.digests[there] == old.digests[at]).all(axis=1)
-    for name in ("kinds", "flags", "sizes", "chunk_counts", "tag_sets"):
+    for name in ("kinds", "flags", "sizes", "chunk_counts"):
         equal &= getattr(new, name)[there] == getattr(old, name)[at]
-    if new.tags != old.tags:
-        equal[:] = False
+    equal &= new.tag_sets[there] == _tag_numbers(old, new.tags)[old.tag_sets[at]]
     rows[there[~equal]] = -1
     return rows
 
@@ -144,6 +148,16 @@ def chunk_sources(old: Manifest, new: Manifest, files: Column) -> Column:
         everything = len(open_rows) == len(sources)
         sources[open_rows] = locate(new.chunk_ids if everything else new.chunk_ids[open_rows], old.chunk_ids)
     return sources
+
+
+def _tag_numbers(old: Manifest, tags: Sequence[tuple[str, ...]]) -> Column:
+    """For each number of a set of tags in `old` its number in `tags`, or -1: a new tag must not touch every file."""
+    numbers = {names: number for number, names in enumerate(tags, 1)}
+    return np.array([0, *(numbers.get(names, -1) for names in old.tags)])
+
+
+def _renumbered(old: Manifest, tags: Sequence[tuple[str, ...]]) -> FileTable:
+    return replace(files_of(old), tag_sets=_tag_numbers(old, tags)[old.tag_sets])
 
 
 def _runs(sources: Column) -> tuple[Column, Column]:
@@ -188,6 +202,9 @@ def _merged_files(old: FileTable, literal: FileTable, rows: Column) -> FileTable
         name: _merged(getattr(old, name), getattr(literal, name), rows)
         for name in ("kinds", "flags", "sizes", "digests", "chunk_counts", "tag_sets")
     }
+    if (columns["tag_sets"] < 0).any():
+        raise BadDiff("the diff copies a file whose tags the new manifest does not have")
+    columns["tag_sets"] = columns["tag_sets"].astype("<u2")
     paths, targets = [], {}
     given = 0
     for row, source in enumerate(rows.tolist()):

@@ -153,7 +153,7 @@ def decode_files(columns: Mapping[str, Column]) -> FileTable:
 
 def build_manifest(header: Mapping[str, Any], files: FileTable, chunk_sizes: Column, chunk_ids: Column) -> Manifest:
     """The manifest with this header, these files and these chunks. Raises `BadManifest`, `UnknownFeature`."""
-    cut, tags = _parse_header(header)
+    cut, tags = parse_header(header)
     try:
         return Manifest(
             cut=cut,
@@ -173,7 +173,8 @@ def build_manifest(header: Mapping[str, Any], files: FileTable, chunk_sizes: Col
         raise BadManifest(error.message, data=error.data) from error
 
 
-def _parse_header(header: Mapping[str, Any]) -> tuple[CutParameters, tuple[tuple[str, ...], ...]]:
+def parse_header(header: Mapping[str, Any]) -> tuple[CutParameters, tuple[tuple[str, ...], ...]]:
+    """Cutter parameters and sets of tags. Raises `BadManifest`, `UnknownFeature`."""
     match header:
         case {"features": list(features), "cut": [str(algorithm), *sizes], "tags": list(tags)}:
             pass
