@@ -138,11 +138,20 @@ def _check(c: Mapping[str, Column], frames: Column, offsets: Column, sizes: Colu
         and (stored <= raw).all()
         and (raw <= MAX_RAW).all()
         and (frames < len(pack)).all()
+        and _all_used(frames, len(pack))
+        and _all_used(pack, len(c["packs"]))
         and (offsets >= 0).all()
         and (offsets + sizes <= raw[frames]).all()
     )
     if not whole:
         raise BadPayload("the placement points outside its frames or packs")
+
+
+def _all_used(rows: Column, count: int) -> bool:
+    """Whether each of `count` rows is named: what no chunk needs must not be fetched for it."""
+    used = np.zeros(count, dtype=bool)
+    used[rows] = True
+    return bool(used.all())
 
 
 def _predicted(offsets: Column, frames: Column, sizes: Column) -> Column:
