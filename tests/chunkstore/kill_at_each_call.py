@@ -1,4 +1,4 @@
-"""A program for `test_folder_store.py`: one write per child process, each killed one system call later than the last.
+"""A program for `test_folder_failures.py`: a write per child process, each killed one system call later than the last.
 
 Prints a line per child: how it ended, and whether the object is as `before` or `after` (anything else is `torn`).
 """
@@ -23,7 +23,7 @@ CALLS = ("open", "write", "fsync", "close", "mkdir", "stat", "link", "unlink", "
 
 
 def kill_at(moment: int) -> None:
-    """Wrap the system's functions so that SIGKILL comes at the `moment`-th of: before a call, amid a write, after it."""
+    """Let SIGKILL come at the `moment`-th point, counting before and after each call and the middle of each write."""
     moments = iter(range(sys.maxsize))
 
     def perhaps_die() -> None:
