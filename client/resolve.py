@@ -84,7 +84,9 @@ _SYSTEMS = {"Windows": "windows", "Darwin": "macos", "Linux": "linux"}
 def read_depot(registry: RegistryReader, scope: str, ref: DepotRef) -> DepotContent:
     """A depot's whole manifest and the placement of all its chunks: three requests."""
     payload = registry.manifest(scope, ref.manifest, ref.payload_size)
-    return place_depot(registry, scope, ref, decode_manifest(payload), payload)
+    with found_at(f"manifest {ref.manifest}"):
+        manifest = decode_manifest(payload)
+    return place_depot(registry, scope, ref, manifest, payload)
 
 
 def place_depot(
