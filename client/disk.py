@@ -13,13 +13,16 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from stat import S_ISDIR
+from typing import cast
 
+from chunkstore.durable import sync_file, sync_folder
 from chunkstore.errors import LadingError, LocalProblem, Refused
 from chunkstore.store import DiskFull, PathUnusable
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _BUSY = {errno.ETXTBSY, errno.EBUSY}
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def local_error(error: OSError, path: str | os.PathLike[str]) -> LadingError:
@@ -43,25 +46,37 @@ def named_errors(path: str | os.PathLike[str]) -> Iterator[None]:
 
 def write_durably(path: Path, data: bytes) -> None:
     """Replaces a small file: after a crash it is the old one or the new one."""
-    temporary = path.with_name(path.name + ".new")
     with named_errors(path):
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync_folder(path.parent)
+        replace_file(path, data, durable=True)
 
 
-def sync_folder(path: str | os.PathLike[str]) -> None:
-    """Makes the names in a folder durable, where the system can (Windows cannot and need not)."""
-    if os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY)
+def replace_file(path: Path, data: bytes, *, durable: bool) -> None:
+    """Replaces a small file at once for every reader, and if `durable` also for whoever comes after a power cut."""
+    temporary = path.with_name(path.name + ".new")
+    handle = os.open(temporary, WRITE | os.O_TRUNC, 0o644)
     try:
-        os.fsync(handle)
+        write_at(handle, 0, memoryview(data))
+        if durable:
+            sync_file(handle)
     finally:
         os.close(handle)
+    os.replace(temporary, path)
+    if durable:
+        sync_folder(os.fspath(path.parent))
+
+
+def make_folder(path: str, made: set[str]) -> None:
+    """Makes a folder and those above it, readable for all whatever the umask; `made` are known to be there."""
+    if path in made:
+        return
+    with named_errors(path):
+        if not os.path.lexists(path):
+            make_folder(os.path.dirname(path), made)
+            os.mkdir(path)
+            os.chmod(path, 0o755)
+        elif not S_ISDIR(os.lstat(path).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+    made.add(path)
 
 
 def read_at(file: int, offset: int, length: int) -> bytes:
@@ -85,29 +100,41 @@ def write_at(file: int, offset: int, data: memoryview) -> None:
         data, offset = data[done:], offset + done
 
 
-def sync_tree(folder: Path, folders: Iterable[str] = ()) -> None:
-    """Makes what was written into `folder`, and the names in `folders` below it, durable before anything that follows.
+def sync_files(folder: Path) -> None:
+    """Makes the files in a folder durable before anything that follows.
 
     Linux has one call for a whole file system, which beats an fsync per file by far on builds of many small files.
     """
     with named_errors(folder):
         if _syncfs is not None:
-            handle = os.open(folder, os.O_RDONLY)
-            try:
-                if _syncfs(handle) != 0:
-                    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))
-            finally:
-                os.close(handle)
+            _sync_file_system(folder, _syncfs)
             return
-        for path in folder.iterdir():
-            if path.is_file():
-                handle = os.open(path, os.O_RDWR)
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                handle = os.open(entry.path, os.O_RDWR)
                 try:
-                    os.fsync(handle)
+                    sync_file(handle)
                 finally:
                     os.close(handle)
-        for each in (os.fspath(folder), *folders):
-            sync_folder(each)
+
+
+def sync_names(root: Path, folders: Iterable[str]) -> None:
+    """Makes the names in these folders, which lie below `root`, durable before anything that follows."""
+    with named_errors(root):
+        if _syncfs is not None:
+            _sync_file_system(root, _syncfs)
+            return
+        for folder in folders:
+            sync_folder(folder)
+
+
+def _sync_file_system(folder: Path, syncfs: Callable[[int], int]) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if syncfs(handle) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))
+    finally:
+        os.close(handle)
 
 
 def _find_syncfs() -> Callable[[int], int] | None:
@@ -120,35 +147,48 @@ def _find_syncfs() -> Callable[[int], int] | None:
 _syncfs = _find_syncfs()
 _POSITIONAL = hasattr(os, "pwrite")
 _seeking = threading.Lock()
-READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-WRITE = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_PLAIN = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+READ = os.O_RDONLY | _PLAIN
+WRITE = os.O_WRONLY | os.O_CREAT | _PLAIN
 
 
 @contextmanager
 def exclusive(path: Path, tree: Path) -> Iterator[None]:
     """Holds a lock file; it goes with the process, however that ends. Raises `TreeBusy`."""
-    with named_errors(path), path.open("a+b") as file:
-        if not _lock(file):
+    with named_errors(path):
+        handle = _open_lock(path)
+    try:
+        if not _lock(handle):
             raise TreeBusy("another command works on this folder", where=str(tree))
         yield
+    finally:
+        os.close(handle)
+
+
+def _open_lock(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | _PLAIN, 0o644)
+    except OSError as error:
+        if error.errno not in _NOT_WRITABLE:
+            raise
+        return os.open(path, os.O_RDONLY | _PLAIN)  # verifying what one may not change
 
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(file: IO[bytes]) -> bool:
+    def _lock(handle: int) -> bool:
         try:
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         except OSError:
             return False
         return True
 else:
     import fcntl
 
-    def _lock(file: IO[bytes]) -> bool:
+    def _lock(handle: int) -> bool:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True

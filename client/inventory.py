@@ -1,4 +1,4 @@
-"""What is on this disk: the installed tree against its manifest, foreign files, and what an interrupted run staged.
+"""What is on this disk: the installed tree against its manifest, what lies at new paths, and what was staged before.
 
 A file whose stat is the one saved when it was written is taken as unchanged; every other one is read and hashed. What
 is copied from here later is hashed again on the way, so a wrong guess costs a download and never a wrong byte.
@@ -14,8 +14,8 @@ from stat import S_ISDIR, S_ISLNK, S_ISREG, S_IXUSR
 import numpy as np
 
 from chunkstore.columns import Column
-from chunkstore.errors import Refused
 from client.checking import Controls, check_files
+from client.obstacles import aliases
 from client.record import FileStats, InstallFolder
 from client.staging import Staging
 from delta.diff import match_paths
@@ -53,7 +53,7 @@ def check_tree_files(
 ) -> TreeCheck:
     """Compares the tree with `manifest`: by stat where that suffices, by hash for the rest, or for all with `full`.
 
-    With `rows` only these files are looked at; all others count as not there.
+    With `rows` only these files are looked at; all others count as not there. `progress` is told bytes that were read.
     """
     count = len(manifest.paths)
     there, mode_wrong = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
@@ -65,9 +65,10 @@ def check_tree_files(
         if stat is None or not _is_kind(stat, kinds[row], manifest, row, root):
             continue
         there[row] = True
+        if kinds[row] != Kind.FOLDER:
+            note_stat(seen, row, stat)
         if kinds[row] == Kind.FILE:
             mode_wrong[row] = _HAS_MODES and bool(stat.st_mode & S_IXUSR) != bool(flags[row])
-            note_stat(seen, row, stat)
     regular = manifest.kinds == Kind.FILE
     sized = there & (~regular | (seen.sizes == manifest.sizes.astype(np.int64)))
     trusted = there & (~regular | _same(seen, saved))
@@ -91,15 +92,14 @@ def take_inventory(
     controls: Controls,
     *,
     full: bool,
-    replace: bool,
+    progress: Callable[[int], None],
 ) -> tuple[Inventory, FileStats]:
     """What the planner needs to know, and the stats of the files that are present already.
 
-    `stamp` names the saved stats of `installed`; `full` does not believe them, `replace` lets foreign files go.
-    Raises `ForeignFiles` if files that are not ours stand in the way.
+    `stamp` names the saved stats of `installed`; `full` does not believe them.
     """
     saved = folder.file_stats(len(installed.paths), stamp)
-    check = check_tree_files(folder, installed, saved, controls, full=full)
+    check = check_tree_files(folder, installed, saved, controls, full=full, progress=progress)
     old_rows = match_paths(installed, wanted)
     at = np.flatnonzero(old_rows >= 0)
     old = old_rows[at]
@@ -112,16 +112,15 @@ def take_inventory(
     )
     mode_wrong = np.zeros(len(wanted.paths), dtype=bool)
     mode_wrong[at] = check.mode_wrong[old] ^ (wanted.flags[at] != installed.flags[old])
-    foreign = np.flatnonzero(old_rows < 0)
-    adopted = _adopt(folder, installed, wanted, foreign.tolist(), controls, replace=replace)
-    present |= adopted.intact
-    mode_wrong |= adopted.mode_wrong & adopted.intact
+    found = _look_at_new(folder, installed, wanted, np.flatnonzero(old_rows < 0).tolist(), controls, progress)
+    present |= found.intact
+    mode_wrong |= found.mode_wrong & found.intact
     if not _HAS_MODES:
         mode_wrong[:] = False
-    sources = Sources(installed, None if check.chunks.all() else np.flatnonzero(check.chunks))
-    staged = staging.present_chunks(controls)
-    inventory = Inventory(installed, check.intact, present, mode_wrong, sources, staged)
-    return inventory, _stats_of_present(present, old_rows, check.stats, adopted.stats)
+    known = check.chunks.any() or not found.chunks.any()
+    sources = _sources(installed, check.chunks) if known else _sources(wanted, found.chunks)
+    inventory = Inventory(installed, check.intact, present, mode_wrong, sources, staging.present_chunks(controls))
+    return inventory, _stats_of_present(present, old_rows, check.stats, found.stats)
 
 
 def _stats_of_present(present: Column, old_rows: Column, installed: FileStats, adopted: FileStats) -> FileStats:
@@ -136,37 +135,27 @@ def _stats_of_present(present: Column, old_rows: Column, installed: FileStats, a
     return stats
 
 
-def _adopt(
-    folder: InstallFolder, installed: Manifest, wanted: Manifest, rows: list[int], controls: Controls, *, replace: bool
+def _look_at_new(
+    folder: InstallFolder,
+    installed: Manifest,
+    wanted: Manifest,
+    rows: list[int],
+    controls: Controls,
+    progress: Callable[[int], None],
 ) -> TreeCheck:
-    """Looks at what already lies under paths that are new in the wanted build: equal files are taken as they are."""
-    check = check_tree_files(folder, wanted, FileStats.unknown(len(wanted.paths)), controls, full=False, rows=rows)
+    """Looks at what lies already under paths that are new in the wanted build: what is equal is taken as it is.
+
+    Not what is an installed file under another spelling: that one is still to be renamed.
+    """
     root = os.fspath(folder.root)
-    ours = {os.path.join(root, path) for path in installed.paths}
-    strangers = [
-        wanted.paths[row]
-        for row in rows
-        if not check.intact[row] and _in_the_way(os.path.join(root, wanted.paths[row]), int(wanted.kinds[row]), ours)
-    ]
-    if strangers and not replace:
-        raise ForeignFiles(
-            f"{len(strangers)} files that Lading did not install are in the way",
-            where=os.path.join(root, strangers[0]),
-            data={"paths": strangers[:100]},
-        )
-    return check
+    known = aliases(root, installed, [wanted.paths[row] for row in rows])
+    rows = [row for row in rows if wanted.paths[row] not in known]
+    unknown = FileStats.unknown(len(wanted.paths))
+    return check_tree_files(folder, wanted, unknown, controls, full=False, rows=rows, progress=progress)
 
 
-def _in_the_way(path: str, kind: int, ours: set[str]) -> bool:
-    """Whether something lies there that would be lost: a folder counts only for what is in it and not `ours`."""
-    stat = _lstat(path)
-    if stat is None:
-        return False
-    if not S_ISDIR(stat.st_mode):
-        return path not in ours
-    if kind == Kind.FOLDER:
-        return False
-    return any(os.path.join(top, name) not in ours for top, _, names in os.walk(path) for name in names)
+def _sources(manifest: Manifest, chunks: Column) -> Sources:
+    return Sources(manifest, None if chunks.all() else np.flatnonzero(chunks))
 
 
 def note_stat(stats: FileStats, row: int, stat: os.stat_result) -> None:
@@ -207,12 +196,7 @@ def _is_kind(stat: os.stat_result, kind: int, manifest: Manifest, row: int, root
     if kind == Kind.FOLDER:
         return S_ISDIR(stat.st_mode)
     path = os.path.join(root, manifest.paths[row])
-    return S_ISLNK(stat.st_mode) and os.readlink(path).replace(os.sep, "/") == manifest.targets[row]
-
-
-class ForeignFiles(Refused):
-    """Files that are not part of the installation lie where the build has files of its own."""
-
-    code = "foreign-files"
-    default_cause = "Somebody else put files there; they differ from the build's."
-    default_next = "Move them away, or let them be replaced with --replace."
+    try:
+        return S_ISLNK(stat.st_mode) and os.readlink(path).replace(os.sep, "/") == manifest.targets[row]
+    except OSError:
+        return False

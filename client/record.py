@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,13 @@ import numpy as np
 from chunkstore.columns import BadPayload, Column, NewerFormat, decode_columns, encode_columns
 from chunkstore.errors import LocalProblem, NotFound
 from chunkstore.ids import digest_of
-from client.disk import exclusive, named_errors, write_durably
+from chunkstore.store import PathUnusable
+from client.disk import exclusive, local_error, make_folder, named_errors, replace_file, write_durably
 from manifest.paths import RESERVED_FOLDER
 
 FORMAT = 1
+_ID = re.compile(r"[0-9a-f]{64}")
+_INSTALL_ID = re.compile(r"[0-9a-f]{32}")
 _FILES_SPEC = {
     "sizes": ("<i8", 1),
     "mtimes": ("<i8", 1),
@@ -80,13 +84,22 @@ class InstallFolder:
 
     @contextmanager
     def locked(self, *, create: bool = True) -> Iterator[None]:
-        """Keeps every other command out. Raises `TreeBusy`. Without `create` an absent folder stays absent."""
+        """Keeps every other command out. Raises `TreeBusy`. Without `create` an absent folder stays absent.
+
+        Whatever the file system refuses meanwhile leaves with a name.
+        """
         if not create and not self.own.is_dir():
-            yield
+            with named_errors(self.root):
+                yield
             return
         with named_errors(self.own):
-            self.own.mkdir(parents=True, exist_ok=True)
-        with exclusive(self.own / "lock", self.root):
+            if not self.root.is_dir():
+                self.root.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(os.fspath(self.root), {os.fspath(self.root.parent)})
+            self.own.mkdir(exist_ok=True)
+            if self.own.is_symlink():
+                raise PathUnusable(f"{RESERVED_FOLDER} is a link; it must lie beside the files", where=str(self.own))
+        with named_errors(self.root), exclusive(self.own / "lock", self.root):
             yield
 
     def load(self) -> Record:
@@ -95,8 +108,10 @@ class InstallFolder:
             value = json.loads((self.own / "install.json").read_bytes())
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotInstalled("nothing is installed here", where=str(self.root)) from error
-        except (ValueError, OSError) as error:
-            raise BadRecord(f"the record of the installation cannot be read: {error}", where=str(self.root)) from error
+        except (ValueError, RecursionError) as error:
+            raise BadRecord("the record of the installation is not JSON", where=str(self.root)) from error
+        except OSError as error:
+            raise local_error(error, self.own / "install.json") from error
         return record_from_json(value, str(self.root))
 
     def save(self, record: Record) -> None:
@@ -114,15 +129,17 @@ class InstallFolder:
     def keep_manifest(self, name: str, payload: bytes) -> None:
         """Keeps a payload, durably."""
         folder = self.own / "manifests"
-        folder.mkdir(exist_ok=True)
-        if not (folder / name).exists():
+        with named_errors(folder):
+            folder.mkdir(exist_ok=True)
+        if self.manifest_payload(name) != payload:
             write_durably(folder / name, payload)
 
     def forget_manifests(self, keep: set[str]) -> None:
         """Drops the payloads of all others."""
-        for path in (self.own / "manifests").iterdir():
-            if path.name not in keep:
-                path.unlink(missing_ok=True)
+        with named_errors(self.own):
+            for path in (self.own / "manifests").iterdir():
+                if path.name not in keep:
+                    path.unlink(missing_ok=True)
 
     def file_stats(self, count: int, stamp: str) -> FileStats:
         """The stats saved for the manifests that `stamp` names; all unknown if there are none, or others."""
@@ -139,9 +156,8 @@ class InstallFolder:
         """Saves the stats; only saves time, so it need not be durable."""
         columns = [(name, getattr(stats, name)) for name in _FILES_SPEC]
         data = encode_columns(b"LADFST", FORMAT, {"of": stamp}, columns)
-        temporary = self.own / "files.new"
-        temporary.write_bytes(data)
-        os.replace(temporary, self.own / "files")
+        with named_errors(self.own):
+            replace_file(self.own / "files", data, durable=False)
 
 
 def stamp_of(manifests: Mapping[str, str], tags: tuple[str, ...]) -> str:
@@ -151,17 +167,32 @@ def stamp_of(manifests: Mapping[str, str], tags: tuple[str, ...]) -> str:
 
 def record_from_json(value: Any, where: str) -> Record:
     """A record from its JSON form. Raises `BadRecord`, `NewerRecord`."""
-    if isinstance(value, dict) and isinstance(value.get("format"), int) and value["format"] > FORMAT:
-        raise NewerRecord("this folder was installed by a newer version of Lading", where=where)
-    try:
-        known = {name: value[name] for name in Record.__dataclass_fields__}
-        record = Record(**known)
-        texts = (record.source, record.registry, record.game, record.scope, record.channel, record.version)
-        if not all(isinstance(text, str) for text in texts) or not isinstance(record.manifests, dict):
-            raise TypeError("a field has the wrong type")
-        return replace(record, depots=tuple(record.depots), tags=tuple(record.tags))
-    except (KeyError, TypeError) as error:
-        raise BadRecord("the record of the installation is malformed", where=where) from error
+    match value:
+        case {"format": int(number)} if number > FORMAT:
+            raise NewerRecord("this folder was installed by a newer version of Lading", where=where)
+        case {
+            "source": str(),
+            "registry": str(),
+            "game": str(),
+            "scope": str(),
+            "channel": str(),
+            "install_id": str(install_id),
+            "build": int(build),
+            "version": str(),
+            "previous": int(),
+            "depots": [*depots],
+            "tags": [*tags],
+            "manifests": {**manifests},
+            "format": int(),
+        } if (
+            _INSTALL_ID.fullmatch(install_id)
+            and build >= 0
+            and all(isinstance(name, str) for name in (*depots, *tags))
+            and all(isinstance(name, str) and _ID.fullmatch(name) for name in manifests.values())
+        ):
+            known = {name: value[name] for name in Record.__dataclass_fields__}
+            return Record(**{**known, "depots": tuple(depots), "tags": tuple(tags)})
+    raise BadRecord("the record of the installation is malformed", where=where)
 
 
 class NotInstalled(NotFound):

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from client.apply import remove_paths
+from client.apply import finish_pending, remove_paths
 from client.checking import Controls
 from client.disk import named_errors
+from client.installed import installed_tree
 from client.inventory import check_tree_files
 from client.record import InstallFolder, Record, stamp_of
-from client.road import finish_pending, installed_tree
 from manifest.kinds import Kind
 
 

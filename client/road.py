@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from chunkstore.errors import Refused
+from chunkstore.errors import Corrupt, NotFound, Refused
 from chunkstore.placements import no_placement
 from chunkstore.store import DiskFull
-from client.apply import begin_swap, end_swap, finish_swap, pending_swap, swap_of
+from client.apply import BadJournal, begin_swap, end_swap, finish_pending, finish_swap, pending_swap, swap_of
 from client.checking import Controls
+from client.disk import sync_files
+from client.installed import Installed, installed_depots, tree_of
 from client.inventory import note_stat, take_inventory
-from client.record import FileStats, InstallFolder, NotInstalled, Record, record_from_json, stamp_of
+from client.obstacles import clear_ground
+from client.record import BadRecord, FileStats, InstallFolder, NotInstalled, Record, stamp_of
 from client.resolve import (
     DepotContent,
     Known,
@@ -34,11 +37,13 @@ from client.resolve import (
     update_depot,
 )
 from client.staging import Staging
+from client.tally import Tally
 from client.transfer import Transfer, transfer
+from client.work import run_aside
 from delta.plan import Plan, make_plan, refetch
 from manifest.documents import Build
-from manifest.events import EventSink, Phase, Progress
-from manifest.model import Manifest
+from manifest.events import EventSink, Phase
+from manifest.kinds import Kind
 from manifest.payload import decode_manifest
 from manifest.registry import RegistryReader
 from manifest.union import unite
@@ -119,14 +124,14 @@ def install(aim: Aim, engine: Engine) -> Settled:
     with folder.locked(create=not aim.dry_run):
         _finish_or_refuse(folder, aim)
         try:
-            record = folder.load()
-        except NotInstalled:
-            record = _new_record(aim, engine)
-        if record.game != aim.game:
-            raise OtherGame(f"{record.game} is installed here, not {aim.game}", where=str(aim.folder))
-        depots = tuple(aim.depots) or record.depots
-        record = replace(record, depots=depots, tags=tuple(aim.tags) or record.tags, channel=aim.wish.channel)
-        return _Journey(folder, record, aim, engine).go()
+            before = folder.load()
+        except (NotInstalled, BadRecord):
+            before = _new_record(aim, engine)
+        if before.game != aim.game:
+            raise OtherGame(f"{before.game} is installed here, not {aim.game}", where=str(aim.folder))
+        depots, tags = tuple(aim.depots) or before.depots, tuple(aim.tags) or before.tags
+        wish = replace(before, depots=depots, tags=tags, channel=aim.wish.channel)
+        return _Journey(folder, before, wish, aim, engine).go()
 
 
 def update(aim: Aim, engine: Engine) -> Settled:
@@ -135,63 +140,47 @@ def update(aim: Aim, engine: Engine) -> Settled:
     folder.load()
     with folder.locked():
         _finish_or_refuse(folder, aim)
-        record = folder.load()
-        return _Journey(folder, replace(record, channel=aim.wish.channel or record.channel), aim, engine).go()
+        before = folder.load()
+        wish = replace(before, channel=aim.wish.channel or before.channel)
+        return _Journey(folder, before, wish, aim, engine).go()
 
 
 def _finish_or_refuse(folder: InstallFolder, aim: Aim) -> None:
-    if not aim.dry_run:
-        finish_pending(folder)
-    elif pending_swap(folder) is not None:
-        raise SwapPending("an interrupted run is not finished yet", where=str(folder.root))
-
-
-def finish_pending(folder: InstallFolder) -> bool:
-    """Ends the swap that an interrupted run had begun. Whether there was one."""
-    swap = pending_swap(folder)
-    if swap is None:
-        return False
-    finish_swap(folder, swap)
-    folder.save(record_from_json(swap.record, str(folder.root)))
-    end_swap(folder)
-    return True
-
-
-def installed_tree(folder: InstallFolder, record: Record) -> Manifest | None:
-    """What the record says is installed, by the payloads kept in the folder; None if one of them is lost."""
-    payloads = [folder.manifest_payload(record.manifests[name]) for name in sorted(record.manifests)]
-    if any(payload is None for payload in payloads):
-        return None
-    return unite([decode_manifest(payload) for payload in payloads if payload], frozenset(record.tags)).manifest
+    """Ends an interrupted swap. If its journal is lost, whoever lets foreign files go lets go of what it left, too."""
+    try:
+        if not aim.dry_run:
+            finish_pending(folder)
+        elif pending_swap(folder) is not None:
+            raise SwapPending("an interrupted run is not finished yet", where=str(folder.root))
+    except BadJournal:
+        if not aim.replace:
+            raise
+        if not aim.dry_run:
+            folder.journal.unlink()
 
 
 class _Journey:
-    """One run along the road; the folder is locked and no swap is pending."""
+    """One run along the road; the folder is locked and no swap is pending.
 
-    def __init__(self, folder: InstallFolder, record: Record, aim: Aim, engine: Engine) -> None:
-        registry = engine.registry
-        if record.registry != registry.registry_id:
-            raise OtherRegistry("the game was installed from another registry", where=registry.url)
+    `before` is what the folder remembers, `wish` the same with what is asked for now.
+    """
+
+    def __init__(self, folder: InstallFolder, before: Record, wish: Record, aim: Aim, engine: Engine) -> None:
         self.folder = folder
-        self.record = record = replace(record, source=registry.url)
+        self.before = before
+        self.wish = replace(wish, source=engine.registry.url)
         self.aim = aim
         self.engine = engine
-        engine.sink.emit(Phase("resolve"))
-        self.state = engine.registry.game(record.game)
-        self.build = choose_build(self.state, self._wish(), record.install_id)
-        self.depots = choose_depots(self.build, record.depots)
-        self.contents = [self._content(name) for name in self.depots]
-        self.union = unite([content.manifest for content in self.contents], frozenset(record.tags))
-        self.staging = Staging(folder.staging, self.union.manifest)
 
     def go(self) -> Settled:
         """Plans, and unless it is a dry run carries the plan out."""
-        plan, stats = self._plan()
+        controls = self.engine.controls
+        plan, stats = run_aside(self._prepare, cancel=controls.cancel, brake=controls.brake)
         settled = Settled(
             game=self.state.game,
-            before=self.record.build or None,
+            before=self.before.build or None,
             build=self.build,
-            changed=not plan.empty or self.record.build != self.build.number,
+            changed=not plan.empty or self.before.build != self.build.number,
             files_changed=plan.files_changed,
             reused_bytes=plan.price.reused_bytes,
             planned=self._planned(plan),
@@ -200,12 +189,11 @@ class _Journey:
         if self.aim.dry_run:
             return settled
         self._check_space(plan)
-        self.folder.save(self.record)
+        if not self.before.build:
+            self.folder.save(self.wish)  # so that a first install that is interrupted is known for one
         for content in self.contents:
             self.folder.keep_manifest(content.ref.manifest, content.payload)
-        begun = self.staging.disk_bytes()
-        self._stage(plan)
-        peak = self.staging.disk_bytes() - begun
+        peak = 0 if plan.empty else self._stage(plan)
         self._swap(plan, stats)
         usage = self.engine.usage()
         actual = Receipt(
@@ -220,48 +208,76 @@ class _Journey:
             settled, actual=actual, retried_bytes=usage.retried_bytes, retried_requests=usage.retried_requests
         )
 
-    def _wish(self) -> Wish:
-        if self.aim.present_build and self.record.build:
-            return Wish(self.record.channel, build=self.record.build)
-        return replace(self.aim.wish, channel=self.aim.wish.channel or self.record.channel)
+    def _prepare(self) -> tuple[Plan, FileStats]:
+        """Finds out what is wanted and what is here. Changes nothing."""
+        registry, wish = self.engine.registry, self.wish
+        if wish.registry != registry.registry_id:
+            raise OtherRegistry("the game was installed from another registry", where=registry.url)
+        self.engine.sink.emit(Phase("resolve"))
+        self.state = registry.game(wish.game)
+        self.build = choose_build(self.state, self._build_wish(), wish.install_id)
+        self.depots = choose_depots(self.build, wish.depots)
+        self.installed = self._installed()
+        self.contents = [self._content(name) for name in self.depots]
+        self.union = unite([content.manifest for content in self.contents], frozenset(wish.tags))
+        self.staging = Staging(self.folder.staging, self.union.manifest)
+        return self._plan()
 
-    def _content(self, name: str) -> DepotContent:
+    def _build_wish(self) -> Wish:
+        if self.aim.present_build and self.before.build:
+            return Wish(self.before.channel, build=self.before.build)
+        return replace(self.aim.wish, channel=self.wish.channel)
+
+    def _installed(self) -> dict[str, Installed]:
+        """The installed depots. A manifest that is lost here is fetched again, if the registry still has it."""
+        depots = installed_depots(self.folder, self.before)
+        for depot, name in self.before.manifests.items():
+            ref = Known.of(self.state, depot).refs.get(bytes.fromhex(name))
+            if depot not in depots and ref is not None:
+                with suppress(Corrupt, NotFound):
+                    payload = self.engine.registry.manifest(self.state.scope, name, ref.payload_size)
+                    depots[depot] = Installed(name, decode_manifest(payload), payload)
+        return dict(sorted(depots.items()))
+
+    def _content(self, depot: str) -> DepotContent:
         """A depot of the wanted build, come by as cheaply as what is installed allows."""
-        ref, registry, scope = self.build.depots[name], self.engine.registry, self.state.scope
-        installed = self.record.manifests.get(name)
-        payload = self.folder.manifest_payload(installed) if installed else None
-        if installed is None or payload is None:
+        ref, registry, scope = self.build.depots[depot], self.engine.registry, self.state.scope
+        have = self.installed.get(depot)
+        if have is None:
             kept = self.folder.manifest_payload(ref.manifest)
             if kept is None:
                 return read_depot(registry, scope, ref)
             return place_depot(registry, scope, ref, decode_manifest(kept), kept)
-        old = decode_manifest(payload)
-        if installed == ref.manifest:
-            return DepotContent(ref, old, payload, np.empty(0, dtype=np.int64), no_placement())
-        known = Known.of(self.state, name)
-        return update_depot(registry, scope, ref, old, bytes.fromhex(installed), known) or read_depot(
-            registry, scope, ref
-        )
+        if have.name == ref.manifest:
+            return DepotContent(ref, have.manifest, have.payload, np.empty(0, dtype=np.int64), no_placement())
+        known = Known.of(self.state, depot)
+        by_diff = update_depot(registry, scope, ref, have.manifest, bytes.fromhex(have.name), known)
+        return by_diff or read_depot(registry, scope, ref)
 
     def _plan(self) -> tuple[Plan, FileStats]:
         """The plan. If damage makes chunks needed that a diff does not place, whole placements are fetched."""
         self.engine.sink.emit(Phase("check"))
-        record, wanted = self.record, self.union.manifest
+        wanted = self.union.manifest
         inventory, stats = take_inventory(
             self.folder,
-            installed_tree(self.folder, record) or unite([]).manifest,
-            stamp_of(record.manifests, record.tags),
+            tree_of(self.installed.values(), self.before),
+            stamp_of(self.before.manifests, self.before.tags),
             wanted,
             self.staging,
             self.engine.controls,
             full=self.aim.full,
-            replace=self.aim.replace,
+            progress=Tally(self.engine.sink).add,
         )
+        self.old_tree = inventory.manifest
         plan = make_plan(wanted, inventory, *unite_placements(self.union, self.contents))
+        self._obstacles(plan)
         if plan.unplaced:
             self._place_all()
             plan = make_plan(wanted, inventory, *unite_placements(self.union, self.contents))
         return plan, stats
+
+    def _obstacles(self, plan: Plan) -> list[tuple[str, bool]]:
+        return clear_ground(os.fspath(self.folder.root), plan, self.old_tree, replace=self.aim.replace)
 
     def _place_all(self) -> None:
         """Fetches the whole placement of every depot that came by a diff."""
@@ -294,15 +310,14 @@ class _Journey:
                 data={"needed_bytes": needed, "free_bytes": free},
             )
 
-    def _stage(self, plan: Plan) -> None:
-        """Makes every new file aside."""
-        self.engine.sink.emit(Phase("fetch", plan.price.written_bytes))
-        tally = _Tally(self.engine.sink, plan.price.written_bytes)
-        root = os.fspath(self.folder.root)
-        engine = self.engine
+    def _stage(self, plan: Plan) -> int:
+        """Makes every new file aside; the bytes that this took on the disk."""
+        engine, total = self.engine, plan.price.written_bytes
+        engine.sink.emit(Phase("fetch", total))
+        root, tally = os.fspath(self.folder.root), Tally(engine.sink, total)
         job = Transfer(engine.registry, self.state.scope, root, self.staging, engine.controls, tally.add)
         try:
-            self.staging.prepare(plan.build.tolist(), plan.staged)
+            begun = self.staging.prepare(plan.build.tolist(), plan.staged)
             lost = transfer(plan, job)
             if len(lost):
                 self._place_all()
@@ -311,52 +326,42 @@ class _Journey:
             self.staging.close()
         if self.staging.incomplete(plan.build.tolist()):
             raise RuntimeError("the plan did not cover every byte of the files it builds")
+        return self.staging.disk_bytes() - begun
 
     def _swap(self, plan: Plan, stats: FileStats) -> None:
         """From the old tree to the new one, and what is remembered of it."""
-        self.engine.controls.cancel.check()
-        self.engine.sink.emit(Phase("apply"))
-        after = self._record_after()
+        controls, after = self.engine.controls, self._record_after()
         if not plan.empty:
-            swap = swap_of(plan, self.staging, asdict(after))
+            self.engine.sink.emit(Phase("apply"))
+            run_aside(lambda: sync_files(self.folder.staging), cancel=controls.cancel, brake=controls.brake)
+            swap = swap_of(plan, self.staging, self._obstacles(plan), asdict(after))
+            controls.cancel.check()
             begin_swap(self.folder, swap)
             finish_swap(self.folder, swap)
-        for row in [*plan.build.tolist(), *plan.moves, *plan.modes]:
-            note_stat(stats, row, os.lstat(self.folder.root / plan.wanted.paths[row]))
+        self._note_stats(plan, stats)
         self.folder.save_file_stats(stats, stamp_of(after.manifests, after.tags))
-        self.folder.save(after)
+        if after != self.before:
+            self.folder.save(after)
         end_swap(self.folder)
         self.folder.forget_manifests(set(after.manifests.values()))
 
+    def _note_stats(self, plan: Plan, stats: FileStats) -> None:
+        """Enters the stats of what was put in place; what somebody took away since stays unknown."""
+        links = [row for row in plan.entries if plan.wanted.kinds[row] == Kind.LINK]
+        for row in [*plan.build.tolist(), *plan.moves, *plan.modes, *links]:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                note_stat(stats, row, os.lstat(self.folder.root / plan.wanted.paths[row]))
+
     def _record_after(self) -> Record:
-        record, build = self.record, self.build
+        wish, build = self.wish, self.build
         return replace(
-            record,
+            wish,
             build=build.number,
             version=build.version,
             scope=self.state.scope,
             manifests={name: build.depots[name].manifest for name in self.depots},
-            previous=record.build if build.number != record.build else record.previous,
+            previous=wish.build if build.number != wish.build else wish.previous,
         )
-
-
-class _Tally:
-    """Counts staged bytes for the audience; told from many threads."""
-
-    def __init__(self, sink: EventSink, total: int) -> None:
-        self._sink = sink
-        self._total = total
-        self._done = 0
-        self._saved = 0
-        self._lock = threading.Lock()
-
-    def add(self, done: int, saved: int) -> None:
-        """So many bytes more are staged, so many of them from this disk."""
-        with self._lock:
-            self._done += done
-            self._saved += saved
-            progress = Progress(self._done, self._total, self._saved)
-        self._sink.emit(progress)
 
 
 def _new_record(aim: Aim, engine: Engine) -> Record:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from client.apply import pending_swap
 from client.checking import Controls
+from client.installed import installed_tree
 from client.inventory import check_tree_files
 from client.record import InstallFolder, NotInstalled, Record, stamp_of
-from client.road import installed_tree
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ import numpy as np
 from chunkstore.errors import Corrupt
 from client.apply import pending_swap
 from client.checking import Controls
+from client.installed import installed_tree
 from client.inventory import TreeCheck, check_tree_files
 from client.record import InstallFolder, Record, stamp_of
-from client.road import installed_tree
 from manifest.events import EventSink, Phase, Progress
 from manifest.model import Manifest
 from manifest.paths import RESERVED_FOLDER

@@ -1,8 +1,8 @@
 """Running many small tasks on a few threads, with a brake that acts at once.
 
 No future per task: each thread takes the next task itself. The caller's thread only waits, so that a wish to stop is
-answered within a fraction of a second even while a thread sits in a slow network read: such a thread is left behind; it
-can only add verified bytes to a staged file.
+answered within a fraction of a second even while a thread sits in a slow network read: such a thread is left behind,
+and what it would still stage is refused.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 from chunkstore.cancel import Cancel
 
 Task = TypeVar("Task")
+Result = TypeVar("Result")
 _POLL = 0.1
 _GRACE = 0.1
 
@@ -62,6 +63,13 @@ def run_tasks(
                 cancel.check()
     if crew.failure is not None:
         raise crew.failure
+
+
+def run_aside(work: Callable[[], Result], *, cancel: Cancel, brake: Brake) -> Result:
+    """What `work` returns. It runs on a thread that is left behind if all is to stop, so it must change nothing."""
+    results: list[Result] = []
+    run_tasks([None], lambda _: results.append(work()), threads=1, cancel=cancel, brake=brake)
+    return results[0]
 
 
 class _Crew(Generic[Task]):
