@@ -7,7 +7,7 @@ with chunks whose pack is there right now; never from a local guess. Grows by th
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -32,9 +32,10 @@ DEDUP_DEPTH = 16
 class KnownChunks:
     """Chunk ids in a table; for each, in the end, one place. Safe to use from many threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, expected: int = 0) -> None:
+        """`expected` chunks fit without growing; what stays unused costs no memory."""
         self._lock = threading.Lock()
-        self._table = IdTable()
+        self._table = IdTable(max(1024, expected))
         self._parts: list[Placement] = []
         self._rows: list[Column] = []
 
@@ -92,26 +93,44 @@ def placement_of_pack(pack: str, index: PackIndex) -> Placement:
     )
 
 
-def load_known(registry: RegistryWriter, state: GameState, depot: str, packs: Mapping[str, int]) -> KnownChunks:
-    """What a publish of this depot is deduplicated against; `packs` are those that are there, with their sizes.
+def load_known(
+    registry: RegistryWriter, state: GameState, depot: str, packs: Mapping[str, int], expected: int
+) -> KnownChunks:
+    """What a publish of this depot, of about `expected` chunks, is deduplicated against.
+
+    `packs` are those that are there, with their sizes.
 
     A manifest that the store has lost or damaged counts for nothing: this publish may be the one that mends it.
     """
-    known = KnownChunks()
+    known = KnownChunks(expected)
     refs = {ref.manifest: ref for build in state.builds.values() for ref in build.depots.values()}
-    wanted = dict.fromkeys(manifest for _, manifest in state.newest_manifests(depot)[:DEDUP_DEPTH])
-    for channel in state.channels.values():
-        for number in {channel.build, channel.previous} & state.builds.keys():
-            wanted.update(dict.fromkeys(ref.manifest for ref in state.builds[number].depots.values()))
-    for name in wanted:
+    wanted = {manifest: refs[manifest] for _, manifest in state.newest_manifests(depot)[:DEDUP_DEPTH]}
+    for game in (state, *_neighbours(registry, state)):
+        for channel in game.channels.values():
+            for number in {channel.build, channel.previous} & game.builds.keys():
+                wanted.update((ref.manifest, ref) for ref in game.builds[number].depots.values())
+    for name, ref in wanted.items():
         try:
-            manifest = decode_manifest(registry.manifest(state.scope, name, refs[name].payload_size))
+            manifest = decode_manifest(registry.manifest(state.scope, name, ref.payload_size))
             placement = read_placement(registry, state.scope, name, manifest)
         except UNREADABLE:
             continue
         there = _present(placement, packs)
         known.learn(manifest.chunk_ids[there], placement.take(there))
     return known
+
+
+def _neighbours(registry: RegistryWriter, state: GameState) -> Iterator[GameState]:
+    """The other games of a scope that was made to be shared; a game's own scope is not looked through for them."""
+    if state.scope == state.game:
+        return
+    for name in registry.games():
+        try:
+            other = registry.game(name)
+        except UNREADABLE:
+            continue
+        if other.scope == state.scope and name != state.game:
+            yield other
 
 
 def read_placement(registry: RegistryWriter, scope: str, name: str, manifest: Manifest) -> Placement:

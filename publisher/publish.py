@@ -136,6 +136,7 @@ class _Publish:
         self._cache_path = folder / f"{stem}.files"
         self._journal = PackJournal(folder / f"{stem}.packs")
         self._scanned: tuple[int, Scan] | None = None
+        self._expected = 0
 
     def read(self) -> bytes:
         """The payload of the folder's manifest, after all its new chunks are stored."""
@@ -154,6 +155,7 @@ class _Publish:
         reader = SourceReader(rows, found.sizes, found.sources.__getitem__, cut)
         total = sum(found.sizes[row] for row in rows)
         world.sink.emit(Phase("chunk", total))
+        self._expected = total // cut.average
         if rows:
             pipeline = Pipeline(
                 reader=reader,
@@ -232,7 +234,7 @@ class _Publish:
         """What is in the store already; asked once, and only if a file was read."""
         registry = self.world.registry
         packs = registry.packs(self.state.scope)
-        known = load_known(registry, self.state, self.request.depot.name, packs)
+        known = load_known(registry, self.state, self.request.depot.name, packs, self._expected)
         learn_packs(registry, self.state.scope, self._journal, packs, known)
         return known
 
