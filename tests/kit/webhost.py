@@ -43,6 +43,10 @@ class WebHost:
         """Answer requests for `key` with `how`: so many times, then as planned next; None: from then on."""
         self._plans.setdefault(key, []).append((how, times))
 
+    def behave(self) -> None:
+        """Answer everything properly again."""
+        self._plans.clear()
+
     def asked(self, key: str) -> list[Asked]:
         """The requests for one object so far."""
         return [request for request in self.requests if request.key == key]
@@ -62,6 +66,7 @@ class Answer(BaseHTTPRequestHandler):
     """One connection. Good answers have a length and a date, and a range where one was asked for."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are sent apart: each answer would wait 40 ms for an ACK
     host: WebHost
 
     def setup(self) -> None:

@@ -1,0 +1,109 @@
+"""Manifests that nobody's publisher would write: what they ask for is refused before the first byte is written.
+
+Each is well formed in its bytes and properly named by the game's documents; only what it says is hostile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chunkstore.columns import ids_column
+from chunkstore.cutting import DEFAULT
+from chunkstore.ids import digest_of
+from chunkstore.stores.folder import FolderStore
+from manifest.documents import Build, DepotRef
+from manifest.kinds import Kind
+from manifest.model import Manifest
+from manifest.payload import encode_manifest
+from manifest.registry import BareRegistry
+from tests.attacks.refusal import check_refusal
+from tests.kit.command import lading
+from tests.kit.published import GAME, Published
+
+FILES = [
+    "../outside",
+    "data/../../outside",
+    "/outside",
+    "//outside",
+    "C:/outside",
+    "data\\..\\..\\outside",
+    "data/nul",
+    "data/con.txt",
+    "data/x:stream",
+    "data/dot.",
+    "data/space ",
+    "data/\x1b[2J",
+    "data//twice",
+    "./here",
+    ".lading/install.json",
+    ".Lading/journal",
+    "LADING~1/journal",
+    ".lading\u200b/journal",
+    "a" * 300,
+    "",
+]
+LINKS = ["/etc/passwd", "../outside", "data/../../outside", "C:\\Windows", ".lading/install.json", ""]
+ONLY_OURS = (["game", "game/.lading", "game/.lading/lock"],)
+TREES = [["Readme", "readme"], ["a", "a/b"], ["a", "a"], ["b", "a"], ["\u00e9", "e\u0301"]]
+
+
+def forged(paths: list[str], target: str | None = None) -> Manifest:
+    """A manifest of files that all hold `x`, or of links that all lead to `target`."""
+    count = len(paths)
+    content = b"x" if target is None else target.encode()
+    digests = ids_column(digest_of(content) * count)
+    return Manifest(
+        cut=DEFAULT,
+        paths=paths,
+        kinds=np.full(count, Kind.FILE if target is None else Kind.LINK, "|u1"),
+        flags=np.zeros(count, "|u1"),
+        sizes=np.full(count, len(content), "<u8"),
+        digests=digests,
+        chunk_counts=np.full(count, target is None, "<u4"),
+        tag_sets=np.zeros(count, "<u2"),
+        tags=(),
+        targets={} if target is None else dict.fromkeys(range(count), target),
+        chunk_ids=digests if target is None else digests[:0],
+        chunk_sizes=np.full(count if target is None else 0, 1, "<u4"),
+    )
+
+
+def publish(store: Path, manifest: Manifest) -> None:
+    """Make a build of the manifest live, as somebody who may write to the store can."""
+    registry = BareRegistry(FolderStore(store))
+    state = registry.game(GAME)
+    payload = encode_manifest(manifest)
+    name = registry.put_manifest(state.scope, payload)
+    ref = DepotRef(name, len(payload), len(manifest.paths), len(manifest.chunk_ids), manifest.installed_size)
+    number = max(state.builds) + 1
+    channel = replace(state.channels["stable"], build=number)
+    builds = {**state.builds, number: Build(number, str(number), {"main": ref}, 0)}
+    registry.commit(replace(state, builds=builds, channels={"stable": channel}))
+
+
+@pytest.mark.parametrize(
+    ("paths", "target"),
+    [
+        *[pytest.param([path], None, id=f"file {number}") for number, path in enumerate(FILES)],
+        *[pytest.param(["link"], target, id=f"link {number}") for number, target in enumerate(LINKS)],
+        *[pytest.param(paths, None, id=f"tree {number}") for number, paths in enumerate(TREES)],
+    ],
+)
+def test_it_is_refused(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: list[str], target: str | None
+) -> None:
+    with monkeypatch.context() as lenient:
+        lenient.setattr("manifest.model.check_tree", lambda paths, kinds: None)
+        lenient.setattr("manifest.model.check_link", lambda path, target: target)
+        publish(published.store, forged(paths, target))
+    before = sorted(tmp_path.iterdir())
+    room = tmp_path / "room"
+    room.mkdir()
+    done = lading("install", GAME, "--into", str(room / "game"), "--store", str(published.store), "--json")
+    check_refusal(done, "bad-manifest")
+    assert [path.relative_to(room).as_posix() for path in sorted(room.rglob("*"))] in ([], *ONLY_OURS)
+    assert sorted(tmp_path.iterdir()) == sorted([*before, room])
