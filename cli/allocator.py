@@ -13,7 +13,7 @@ def keep_buffers() -> None:
     """Lets glibc reuse buffers of up to 4 MiB instead of mapping each one anew, and give larger ones back at once.
 
     A mapped buffer costs a page fault per page, under one lock for all threads: frames and ranges pass through by the
-    thousand. Packs and whole columns are few and large: kept on the heap, they leave holes that double a publish's memory.
+    thousand. Packs and columns are few and large: on the heap they leave holes that almost double what is held.
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
