@@ -81,6 +81,7 @@ class BadCutParameters(Refused):
     """Cutter sizes that no cutter can follow."""
 
     code = "bad-cut-parameters"
+    default_cause = "Chunks have 64 bytes to 1 MiB, and their average size is a power of two."
     default_next = "Use minimum <= average <= maximum with a power of two as average, e.g. 8192, 32768, 131072."
 
 

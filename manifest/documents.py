@@ -301,6 +301,7 @@ class ChannelMissing(NotFound):
 
     code = "channel-missing"
     default_cause = "Nothing was published to this channel yet, or the name is misspelt."
+    default_next = "Run `lading channel list GAME --store STORE`."
 
 
 class DepotMissing(NotFound):
@@ -308,3 +309,4 @@ class DepotMissing(NotFound):
 
     code = "depot-missing"
     default_cause = "The name is misspelt, or the depot is not part of this build."
+    default_next = "Run `lading build show GAME@SEL --store STORE`: it lists the depots of a build."

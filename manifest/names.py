@@ -42,3 +42,5 @@ class BadName(Refused):
     """A name that a person gave does not have the form of one."""
 
     code = "bad-name"
+    default_cause = "Names become parts of keys, addresses and folders, so they are plain."
+    default_next = "Choose another name."

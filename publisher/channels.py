@@ -83,3 +83,4 @@ class BadChannelChange(Refused):
 
     code = "bad-channel-change"
     default_cause = "A minimum build lies at or below the channel's build."
+    default_next = "Run `lading channel show GAME CHANNEL --store STORE` and choose other values."

@@ -51,4 +51,5 @@ class BadPattern(Refused):
     """A pattern that follows no rule of `.gitignore`."""
 
     code = "bad-pattern"
+    default_cause = "Patterns follow the rules of .gitignore."
     default_next = "Correct the pattern in .ladingignore or lading.toml; a backslash takes a character literally."

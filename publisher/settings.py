@@ -81,3 +81,4 @@ class DepotNeeded(Refused):
 
     code = "depot-needed"
     default_cause = "One publish publishes one depot, and lading.toml describes these."
+    default_next = "Name one of them with --depot."
