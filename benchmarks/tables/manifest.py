@@ -76,7 +76,7 @@ def changed(old: Manifest, every: int) -> Manifest:
 
 def plan(old: Manifest, new: Manifest) -> Plan:
     """The plan of the update, with the old build intact on disk."""
-    sources = Sources(list(old.paths), old.chunk_ids, old.chunk_sizes, old.chunk_files(), old.chunk_offsets())
+    sources = Sources(old)
     inventory = Inventory(
         manifest=old,
         intact=np.ones(len(old.paths), dtype=bool),
