@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from chunkstore.errors import Corrupt
 from client.record import InstallFolder, Record
 from manifest.model import Manifest
 from manifest.payload import decode_manifest
@@ -31,7 +32,17 @@ def tree_of(depots: Iterable[Installed], record: Record) -> Manifest:
     return unite([depot.manifest for depot in depots], frozenset(record.tags)).manifest
 
 
-def installed_tree(folder: InstallFolder, record: Record) -> Manifest | None:
-    """What the record says is installed; None if a manifest is lost."""
+def installed_tree(folder: InstallFolder, record: Record) -> Manifest:
+    """What the record says is installed. Raises `ManifestLost`."""
     depots = installed_depots(folder, record)
-    return tree_of(depots.values(), record) if len(depots) == len(record.manifests) else None
+    if len(depots) < len(record.manifests):
+        raise ManifestLost("the manifest of what is installed is lost", where=str(folder.own))
+    return tree_of(depots.values(), record)
+
+
+class ManifestLost(Corrupt):
+    """`.lading/manifests` lacks what the record names."""
+
+    code = "manifest-lost"
+    default_cause = "Something removed or damaged files in .lading."
+    default_next = "Run `lading repair DIR`: the manifest is fetched again."

@@ -15,7 +15,7 @@ import numpy as np
 
 from chunkstore.columns import Column
 from client.checking import Controls, check_files
-from client.obstacles import aliases
+from client.obstacles import unclaimed
 from client.record import FileStats, InstallFolder
 from client.staging import Staging
 from delta.diff import match_paths
@@ -143,13 +143,9 @@ def _look_at_new(
     controls: Controls,
     progress: Callable[[int], None],
 ) -> TreeCheck:
-    """Looks at what lies already under paths that are new in the wanted build: what is equal is taken as it is.
-
-    Not what is an installed file under another spelling: that one is still to be renamed.
-    """
-    root = os.fspath(folder.root)
-    known = aliases(root, installed, [wanted.paths[row] for row in rows])
-    rows = [row for row in rows if wanted.paths[row] not in known]
+    """Looks at what lies already under paths that are new in the wanted build: what is equal is taken as it is."""
+    open_paths = unclaimed(os.fspath(folder.root), installed, [wanted.paths[row] for row in rows])
+    rows = [row for row in rows if wanted.paths[row] in open_paths]
     unknown = FileStats.unknown(len(wanted.paths))
     return check_tree_files(folder, wanted, unknown, controls, full=False, rows=rows, progress=progress)
 

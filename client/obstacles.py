@@ -6,6 +6,7 @@ with leave, and a folder that holds files of somebody else never does: they may 
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from manifest.kinds import Kind
 from manifest.model import Manifest
 from manifest.paths import fold
 
+_NOTHING_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _JUNCTION = 0xA0000003
 """The reparse tag of a folder on Windows that is really another one."""
 
@@ -32,8 +34,10 @@ class Ground:
         """What lies at a path of the tree, links not followed; None if nothing does."""
         try:
             return os.lstat(os.path.join(self._root, path))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        except OSError as error:
+            if error.errno in _NOTHING_THERE:
+                return None
+            raise
 
     def barrier(self, path: str) -> str:
         """The first part above `path` that is there and is not a folder in this place on this disk, or ""."""
@@ -74,10 +78,14 @@ class Ground:
         return stat.S_ISDIR(seen.st_mode) and here
 
 
-def aliases(root: str, installed: Manifest, paths: Sequence[str]) -> set[str]:
-    """Those of the paths that are installed entries under another spelling, on a disk that ignores letter case."""
+def unclaimed(root: str, installed: Manifest, paths: Sequence[str]) -> set[str]:
+    """Those of the paths at which only somebody else can have put something.
+
+    Not so where an installed entry lies under another spelling, on a disk that ignores letter case, or where the path
+    leads through a link.
+    """
     ground, spelled = Ground(root), _by_fold(installed) if paths else {}
-    return {path for path in paths if ground.is_alias(path, spelled.get(fold(path)))}
+    return {path for path in paths if not (ground.barrier(path) or ground.is_alias(path, spelled.get(fold(path))))}
 
 
 def _by_fold(manifest: Manifest) -> dict[str, str]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,23 @@ class InstallFolder:
     def save(self, record: Record) -> None:
         """Replaces the record, durably."""
         write_durably(self.own / "install.json", json.dumps(asdict(record), indent=1).encode())
+
+    def forget(self) -> None:
+        """Removes all that is remembered; the record goes last, so that whoever is stopped here can begin again."""
+        with named_errors(self.own):
+            for path in sorted(self.own.iterdir(), key=lambda path: path.name == "install.json"):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                elif path.name != "lock":
+                    path.unlink()
+
+    def vanish(self) -> None:
+        """Removes the folder if nothing is remembered in it, and the root if nothing else is there."""
+        with suppress(OSError):
+            if {path.name for path in self.own.iterdir()} <= {"lock"}:
+                (self.own / "lock").unlink(missing_ok=True)
+                self.own.rmdir()
+                self.root.rmdir()
 
     def manifest_payload(self, name: str) -> bytes | None:
         """The payload of a manifest kept here, if its bytes are still the ones of that name."""

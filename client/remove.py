@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +10,10 @@ import numpy as np
 
 from client.apply import finish_pending, remove_paths
 from client.checking import Controls
-from client.disk import named_errors
 from client.installed import installed_tree
 from client.inventory import check_tree_files
-from client.record import InstallFolder, Record, stamp_of
+from client.obstacles import Ground
+from client.record import InstallFolder, NotInstalled, Record, stamp_of
 from manifest.kinds import Kind
 
 
@@ -31,31 +30,40 @@ class Removed:
 def uninstall(root: Path, controls: Controls, *, modified_too: bool, dry_run: bool) -> Removed:
     """Removes the files of the build that are unchanged, with `modified_too` also those that are not, and `.lading`.
 
-    Saves, mods and everything else that is not of the build stay. Raises `NotInstalled`.
+    Saves, mods and everything else that is not of the build stay, and so does all that lies behind a link.
+    Raises `NotInstalled`, `ManifestLost`.
     """
     folder = InstallFolder(root)
-    folder.load()
+    try:
+        folder.load()
+    except NotInstalled:
+        if not dry_run:
+            folder.vanish()
+        raise
     with folder.locked():
         if not dry_run:
             finish_pending(folder)
-        record = folder.load()
-        tree = installed_tree(folder, record)
-        if tree is None:
-            removed = Removed(record, 0, 0, [])
-        else:
-            saved = folder.file_stats(len(tree.paths), stamp_of(record.manifests, record.tags))
-            check = check_tree_files(folder, tree, saved, controls, full=False)
-            regular = tree.kinds == Kind.FILE
-            going = check.there & (check.intact | (True if modified_too else ~regular))
-            kept = [tree.paths[row] for row in np.flatnonzero(check.there & ~going).tolist()]
-            rows = np.flatnonzero(going)
-            if not dry_run:
-                pairs = [(tree.paths[row], tree.kinds[row] == Kind.FOLDER) for row in rows.tolist()]
-                remove_paths(os.fspath(root), pairs)
-            removed = Removed(record, len(rows), int(tree.sizes[rows].sum(dtype=np.int64)), kept)
+        removed, going = _choose(folder, folder.load(), controls, modified_too=modified_too)
+        if not dry_run:
+            remove_paths(os.fspath(root), going)
+            folder.forget()
     if not dry_run:
-        with named_errors(folder.own):
-            shutil.rmtree(folder.own)
-        if not any(root.iterdir()):
-            root.rmdir()
+        folder.vanish()
     return removed
+
+
+def _choose(
+    folder: InstallFolder, record: Record, controls: Controls, *, modified_too: bool
+) -> tuple[Removed, list[tuple[str, bool]]]:
+    """What is to go, as a sum and as (path, whether it is a folder)."""
+    tree = installed_tree(folder, record)
+    saved = folder.file_stats(len(tree.paths), stamp_of(record.manifests, record.tags))
+    check = check_tree_files(folder, tree, saved, controls, full=False)
+    going = check.there & (check.intact | modified_too)
+    ground = Ground(os.fspath(folder.root))
+    behind = [row for row in np.flatnonzero(going).tolist() if ground.barrier(tree.paths[row])]
+    going[behind] = False
+    kept = [tree.paths[row] for row in np.flatnonzero(~going).tolist() if ground.look(tree.paths[row])]
+    rows = np.flatnonzero(going)
+    pairs = [(tree.paths[row], tree.kinds[row] == Kind.FOLDER) for row in rows.tolist()]
+    return Removed(record, len(rows), int(tree.sizes[rows].sum(dtype=np.int64)), kept), pairs

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from client.apply import pending_swap
 from client.checking import Controls
-from client.installed import installed_tree
+from client.installed import ManifestLost, installed_tree
 from client.inventory import check_tree_files
 from client.record import InstallFolder, NotInstalled, Record, stamp_of
 
@@ -27,10 +26,11 @@ def status(root: Path, controls: Controls) -> Status:
         record = folder.load()
     except NotInstalled:
         return Status("absent", None)
-    if not record.build or pending_swap(folder) is not None or folder.staging.is_dir():
+    if not record.build or folder.journal.exists() or folder.staging.is_dir():
         return Status("interrupted", record)
-    tree = installed_tree(folder, record)
-    if tree is None:
+    try:
+        tree = installed_tree(folder, record)
+    except ManifestLost:
         return Status("wounded", record)
     saved = folder.file_stats(len(tree.paths), stamp_of(record.manifests, record.tags))
     check = check_tree_files(folder, tree, saved, controls, full=False)

@@ -23,3 +23,8 @@ class Tally:
             self._done += done
             self._saved += saved
             self._sink.emit(Progress(self._done, self._total, self._saved))
+
+    def finish(self) -> None:
+        """All is done, also what needed no look."""
+        if self._total is not None and self._done < self._total:
+            self.add(self._total - self._done)

@@ -20,7 +20,8 @@ from client.checking import Controls
 from client.installed import installed_tree
 from client.inventory import TreeCheck, check_tree_files
 from client.record import InstallFolder, Record, stamp_of
-from manifest.events import EventSink, Phase, Progress
+from client.tally import Tally
+from manifest.events import EventSink, Phase
 from manifest.model import Manifest
 from manifest.paths import RESERVED_FOLDER
 
@@ -53,26 +54,24 @@ def verify(
     folder = InstallFolder(root)
     record = folder.load()
     with folder.locked():
-        tree = require_tree(folder, record)
+        tree = _settled_tree(folder, record)
         patterns = list(globs)
         rows = [r for r, path in enumerate(tree.paths) if not patterns or any(fnmatchcase(path, p) for p in patterns)]
         saved = folder.file_stats(len(tree.paths), stamp_of(record.manifests, record.tags))
         total = int(tree.sizes[rows].sum(dtype=np.int64))
         sink.emit(Phase("verify", total))
-        done = _Counter(sink, total)
-        check = check_tree_files(folder, tree, saved, controls, full=full, rows=rows, progress=done.add)
+        tally = Tally(sink, total)
+        check = check_tree_files(folder, tree, saved, controls, full=full, rows=rows, progress=tally.add)
+        tally.finish()
         extra = [] if patterns else sorted(_extra(root, tree))
     return Verification(record, len(rows), total, list(_wounds(root, tree, check, rows)), extra)
 
 
-def require_tree(folder: InstallFolder, record: Record) -> Manifest:
+def _settled_tree(folder: InstallFolder, record: Record) -> Manifest:
     """What the record says is installed. Raises `Unfinished` in the middle of an install or a swap, `ManifestLost`."""
     if not record.build or pending_swap(folder) is not None:
         raise Unfinished("the installation is not finished", where=str(folder.root))
-    tree = installed_tree(folder, record)
-    if tree is None:
-        raise ManifestLost("the manifest of what is installed is lost", where=str(folder.own))
-    return tree
+    return installed_tree(folder, record)
 
 
 def _wounds(root: Path, tree: Manifest, check: TreeCheck, rows: list[int]) -> Iterator[Wound]:
@@ -123,29 +122,9 @@ def _extra(root: Path, tree: Manifest) -> Iterator[str]:
         yield from (prefix + name for name in names if prefix + name not in ours)
 
 
-@dataclass(slots=True)
-class _Counter:
-    sink: EventSink
-    total: int
-    done: int = 0
-
-    def add(self, more: int) -> None:
-        """So many bytes more are hashed."""
-        self.done += more
-        self.sink.emit(Progress(self.done, self.total))
-
-
 class Unfinished(Corrupt):
     """An install or update was interrupted; the tree is not one build yet."""
 
     code = "installation-unfinished"
     default_cause = "A run was interrupted."
     default_next = "Run the same install or update again; it goes on where it stopped."
-
-
-class ManifestLost(Corrupt):
-    """`.lading/manifests` lacks what the record names."""
-
-    code = "manifest-lost"
-    default_cause = "Something removed or damaged files in .lading."
-    default_next = "Run `lading repair DIR`: the manifest is fetched again."

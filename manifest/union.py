@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,6 +11,7 @@ import numpy as np
 
 from chunkstore.columns import Column
 from chunkstore.cutting import DEFAULT
+from manifest.kinds import Kind
 from manifest.model import Manifest, ranges
 
 
@@ -28,7 +30,7 @@ def unite(parts: Sequence[Manifest], tags: frozenset[str] = frozenset()) -> Unio
     """
     if len(parts) == 1 and not parts[0].tags:
         return Union(parts[0], [np.arange(len(parts[0].chunk_ids))])
-    chosen = [_selected(part, tags) for part in parts]
+    chosen = _without_shared_folders(parts, [_selected(part, tags) for part in parts])
     paths = [part.paths[row] for part, rows in zip(parts, chosen, strict=True) for row in rows.tolist()]
     order = sorted(range(len(paths)), key=paths.__getitem__)
 
@@ -67,3 +69,21 @@ def _selected(part: Manifest, tags: frozenset[str]) -> Column:
     """The rows of the files that are wanted."""
     wanted = np.array([True] + [bool(tags.intersection(names)) for names in part.tags])
     return np.flatnonzero(wanted[part.tag_sets])
+
+
+def _without_shared_folders(parts: Sequence[Manifest], chosen: list[Column]) -> list[Column]:
+    """The same rows less the folders, empty in one part, that another one fills, or records, too."""
+    paths = sorted(part.paths[row] for part, rows in zip(parts, chosen, strict=True) for row in rows.tolist())
+    seen = set()
+    kept = []
+    for part, rows in zip(parts, chosen, strict=True):
+        dropped = set()
+        for row in rows[part.kinds[rows] == Kind.FOLDER].tolist():
+            path = part.paths[row]
+            after = bisect_left(paths, f"{path}/")
+            filled = after < len(paths) and paths[after].startswith(f"{path}/")
+            if filled or path in seen:
+                dropped.add(row)
+            seen.add(path)
+        kept.append(rows[~np.isin(rows, list(dropped))] if dropped else rows)
+    return kept
