@@ -54,7 +54,7 @@ def read_game(store: ObjectReader, game: str) -> GameState:
     key = state_key(game, digest.hex())
     data = store.get(key, limit=size).data
     with found_at(f"{store.url}/{key}"):
-        if digest_of(data) != digest:
+        if len(data) != size or digest_of(data) != digest:
             raise BadDocument("the state is not the one that the timestamp names")
         state = _state_from_json(game, data)
         if state.version != version:

@@ -210,7 +210,7 @@ class BareRegistry(BareReader):
         if len(data) > MAX_NOTES:
             raise ValueError(f"release notes of {len(data)} bytes are longer than any reader takes")
         name = digest_of(data).hex()
-        self.store.put(note_key(scope, name), data)
+        self._put_sound(note_key(scope, name), data, lambda: self.notes(scope, name))
         return name
 
     def change_head(self, scope: str, manifest: str, change: Callable[[Head | None], Head]) -> None:
@@ -247,15 +247,18 @@ class BareRegistry(BareReader):
         return write_game(self.store, state)
 
     def _put_payload(self, key: Callable[[str, str], str], scope: str, payload: Buffer) -> str:
-        """Stores a payload under its digest. What lies there already is read back, so that publishing mends damage."""
         name = digest_of(payload).hex()
-        at, container = key(scope, name), compress(payload)
-        if not self.store.put(at, container):
-            try:
-                self._payload(at, name, len(payload))
-            except Corrupt:
-                self.store.replace(at, container, match=self.store.stat(at).etag)
+        at = key(scope, name)
+        self._put_sound(at, compress(payload), lambda: self._payload(at, name, len(payload)))
         return name
+
+    def _put_sound(self, key: str, data: Buffer, read: Callable[[], object]) -> None:
+        """Stores an object. What lies there already is read, so that publishing mends damage."""
+        if not self.store.put(key, data):
+            try:
+                read()
+            except Corrupt:
+                self.store.replace(key, data, match=self.store.stat(key).etag)
 
 
 def init_store(store: ObjectStore, registry_id: bytes) -> bool:
