@@ -35,6 +35,7 @@ VERBS = {
     "repair": Lazy("cli.commands.repair:repair", "Check every byte of an installed game and mend what is wrong."),
     "status": Lazy("cli.commands.status:status", "Show what is installed in a folder."),
     "uninstall": Lazy("cli.commands.uninstall:uninstall", "Remove an installed game."),
+    "demo": Lazy("cli.commands.demo:demo", "Publish, install, update, damage, verify and repair a toy game."),
     "doctor": Lazy("cli.commands.doctor:doctor", "Check that this machine and its settings are fit for work."),
     "config": Lazy("cli.commands.config:config", "Show the settings in force."),
     "completion": Lazy("cli.commands.completion:completion", "Print the completion script of a shell."),

@@ -53,13 +53,7 @@ def forecast(old: Manifest, new: Manifest, placement: Placement) -> Plan:
         intact=np.ones(len(old.paths), dtype=bool),
         present=present,
         mode_wrong=mode_wrong,
-        sources=Sources(
-            paths=list(old.paths),
-            ids=old.chunk_ids,
-            sizes=old.chunk_sizes,
-            files=old.chunk_files(),
-            offsets=old.chunk_offsets(),
-        ),
+        sources=Sources(old),
         staged=np.zeros(len(new.chunk_ids), dtype=bool),
     )
     return make_plan(new, inventory, np.arange(len(new.chunk_ids)), placement)

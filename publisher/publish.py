@@ -208,6 +208,7 @@ class _Publish:
         if sealed.placement is not None:
             write_sealed(registry, state, sealed)
             write_diffs(registry, state, sealed, newest_only=False)
+            self._store_notes()
         self._remember(sealed)
         channel = self.request.release.channel
         if channel is None or (channel in state.channels and state.channels[channel].build >= build.number):
@@ -221,8 +222,7 @@ class _Publish:
         world.sink.emit(Phase("commit"))
         write_sealed(registry, self.state, sealed)
         write_diffs(registry, self.state, sealed, newest_only=True)
-        if len(release.notes.encode()) > MAX_INLINE_NOTES:
-            registry.put_notes(self.state.scope, release.notes)
+        self._store_notes()
         world.cancel.check()
         self.state, build = commit(registry, self.state, sealed, release, int(world.clock.now()))
         self._remember(sealed)
@@ -275,6 +275,12 @@ class _Publish:
         except UNREADABLE:
             return False
         return True
+
+    def _store_notes(self) -> None:
+        """Notes that are too long for the build's document lie beside it."""
+        notes = self.request.release.notes
+        if len(notes.encode()) > MAX_INLINE_NOTES:
+            self.world.registry.put_notes(self.state.scope, notes)
 
     def _remember(self, sealed: Sealed) -> None:
         """What saves the next publish its time."""

@@ -9,6 +9,7 @@ import pytest
 
 from tests.kit.command import Lading
 from tests.kit.command import lading as run_lading
+from tests.kit.shop import Shop
 
 
 @pytest.fixture
@@ -26,3 +27,10 @@ def user_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def lading(user_config: Path) -> Lading:
     """`lading("config", "show", "--json")` in a clean environment."""
     return run_lading
+
+
+@pytest.fixture
+def shop(tmp_path: Path, lading: Lading, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    """A publisher with a source folder, and a store that is not made yet."""
+    monkeypatch.setenv("LADING_STATE_DIR", str(tmp_path / "state"))
+    return Shop(tmp_path, lading)

@@ -1,0 +1,66 @@
+"""Small source folders, and a publish of them straight through the engine, without a command line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from chunkstore.cancel import Cancel
+from chunkstore.store import ObjectStore
+from chunkstore.stores.memory import MemoryStore
+from manifest.events import Collector
+from manifest.registry import BareRegistry, init_store
+from publisher.commit import Release
+from publisher.publish import Published, PublishRequest, World, publish
+from publisher.settings import DepotConfig
+from tests.kit.clock import FakeClock
+
+
+def write(folder: Path, files: Mapping[str, bytes | str]) -> Path:
+    """Put files into a folder that may exist; others stay."""
+    for path, data in files.items():
+        place = folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data.encode() if isinstance(data, str) else data)
+    return folder
+
+
+@dataclass
+class Publisher:
+    """One machine that publishes one folder to a store in memory, at a time when all its files are at rest."""
+
+    folder: Path
+    state: Path
+    store: ObjectStore = field(default_factory=lambda: MemoryStore(FakeClock()))
+    events: Collector = field(default_factory=Collector)
+    random: int = 0
+
+    def __post_init__(self) -> None:
+        init_store(self.store, bytes(32))
+
+    @property
+    def registry(self) -> BareRegistry:
+        """The registry over the store."""
+        return BareRegistry(self.store)
+
+    def publish(self, *, depot: DepotConfig | None = None, **said: Any) -> Published:
+        """Publish the folder; `said` are fields of the request or of the release."""
+        release = Release(version=None, channel="stable")
+        release = replace(release, **{name: said.pop(name) for name in Release.__slots__ if name in said})
+        request = PublishRequest(
+            root=self.folder,
+            game="toy",
+            depot=depot or DepotConfig(),
+            release=release,
+            state_folder=self.state,
+            **said,
+        )
+        clock = FakeClock(time.time() + 60)
+        return publish(request, World(self.registry, clock, self._random_bytes, self.events, Cancel()))
+
+    def _random_bytes(self, count: int) -> bytes:
+        self.random += 1
+        return self.random.to_bytes(count, "little")

@@ -1,0 +1,222 @@
+"""One publish from end to end: what is read, what is stored, what survives, what is mended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chunkstore.cancel import Interrupted
+from chunkstore.store import Conflict
+from chunkstore.wrappers.fault import FaultyStore, fail_before
+from manifest.documents import BuildMissing
+from manifest.keys import head_key, manifest_key, pack_key, timestamp_key
+from manifest.payload import decode_manifest
+from publisher.commit import VersionTaken
+from publisher.publish import CutterFixed, PlatformFixed, Published
+from publisher.settings import DepotConfig
+from tests.kit.game import noise
+from tests.kit.source import Publisher, write
+
+SMALL = {"a.bin": noise(300_000, "a"), "b.bin": noise(300_000, "b"), "c.txt": b"hello"}
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Publisher:
+    return Publisher(write(tmp_path / "source", SMALL), tmp_path / "state")
+
+
+def paths(machine: Publisher, published: Published) -> list[str]:
+    ref = published.build.depots["main"]
+    payload = machine.registry.manifest("toy", ref.manifest, ref.payload_size)
+    return list(decode_manifest(payload).paths)
+
+
+def packs(machine: Publisher) -> set[str]:
+    return set(machine.registry.packs("toy"))
+
+
+def test_equal_content_is_a_new_build_without_new_objects(machine: Publisher) -> None:
+    first = machine.publish()
+    before = packs(machine)
+    second = machine.publish(rescan=True)
+    assert (first.build.number, second.build.number) == (1, 2)
+    assert (second.tally.new_chunks, second.tally.packs) == (0, 0)
+    assert packs(machine) == before
+    assert second.manifest == first.manifest
+
+
+def test_files_at_rest_are_not_read_again(machine: Publisher) -> None:
+    machine.publish()
+    write(machine.folder, {"c.txt": b"other"})
+    second = machine.publish()
+    assert second.tally.source_bytes == len(b"other")
+    assert paths(machine, second) == ["a.bin", "b.bin", "c.txt"]
+
+
+def test_nothing_is_asked_for_when_nothing_changed(machine: Publisher) -> None:
+    machine.publish()
+    machine.store = FaultyStore(machine.store, ())
+    same = machine.publish(if_changed=True)
+    assert (same.created, same.pointed) == (False, False)
+    assert machine.store.calls("list") == 0
+    assert machine.store.calls("put") + machine.store.calls("replace") == 0
+
+
+def test_a_removed_file_needs_no_reading(machine: Publisher) -> None:
+    machine.publish()
+    (machine.folder / "b.bin").unlink()
+    second = machine.publish()
+    assert second.tally.source_bytes == 0
+    assert paths(machine, second) == ["a.bin", "c.txt"]
+
+
+def test_a_file_whose_chunks_the_store_has_lost_is_read_again(machine: Publisher) -> None:
+    """Never against a local guess: the cache says unchanged, the store says gone."""
+    machine.publish()
+    for pack in packs(machine):
+        machine.store.delete(pack_key("toy", pack))
+    write(machine.folder, {"c.txt": b"other"})
+    second = machine.publish()
+    assert second.tally.new_bytes == 600_000 + len(b"other")
+
+
+@pytest.mark.parametrize("damage", ["missing", "garbage"])
+@pytest.mark.parametrize("what", [manifest_key, head_key])
+def test_publishing_again_mends_metadata(machine: Publisher, what: object, damage: str) -> None:
+    """`store check` gives this advice, so it has to work, with the same label, too."""
+    first = machine.publish(version="1.0")
+    key = what("toy", first.manifest)  # type: ignore[operator]
+    if damage == "missing":
+        machine.store.delete(key)
+    else:
+        machine.store.replace(key, b"garbage", match=machine.store.stat(key).etag)
+    again = machine.publish(version="1.0", rescan=True)
+    assert again.build.number == 1
+    assert paths(machine, again) == ["a.bin", "b.bin", "c.txt"]
+    assert machine.registry.head("toy", first.manifest).placement
+
+
+def test_an_unreadable_earlier_build_does_not_stop_the_next_one(machine: Publisher) -> None:
+    first = machine.publish()
+    machine.store.delete(manifest_key("toy", first.manifest))
+    write(machine.folder, {"d.txt": b"new"})
+    second = machine.publish()
+    assert second.build.number == 2
+    assert machine.registry.head("toy", second.manifest).diffs == ()
+
+
+def test_every_earlier_manifest_has_a_diff_and_the_last_one_a_way_back(machine: Publisher) -> None:
+    names = []
+    for number in range(4):
+        write(machine.folder, {"c.txt": f"version {number}"})
+        names.append(machine.publish().manifest)
+    head = machine.registry.head("toy", names[-1])
+    assert [diff.origin.hex() for diff in head.diffs] == names[-2::-1]
+    assert machine.registry.head("toy", names[-2]).diff_from(bytes.fromhex(names[-1]))
+
+
+def test_packs_of_an_interrupted_publish_are_not_sent_again(machine: Publisher) -> None:
+    inner = machine.store
+    machine.store = FaultyStore(inner, [fail_before("put", 2, Interrupted("stop"))])  # the first put is the pack
+    with pytest.raises(Interrupted):
+        machine.publish()
+    left = packs(machine)
+    assert len(left) == 1
+    machine.store = inner
+    again = machine.publish()
+    assert (again.build.number, again.tally.new_chunks) == (1, 0)
+    assert packs(machine) == left
+
+
+def test_the_loser_of_a_race_tries_again_on_top_of_the_winner(machine: Publisher, tmp_path: Path) -> None:
+    machine.publish()
+    other = Publisher(write(tmp_path / "dlc", {"dlc.pak": noise(50_000, "dlc")}), tmp_path / "other", machine.store)
+    raced: list[Published] = []
+
+    class Racing(FaultyStore):
+        def replace(self, key: str, data: object, *, match: str | None) -> str:
+            if key == timestamp_key("toy") and not raced:
+                raced.append(other.publish(depot=DepotConfig("dlc")))
+            return super().replace(key, data, match=match)  # type: ignore[arg-type]
+
+    machine.store = Racing(machine.store, ())
+    write(machine.folder, {"c.txt": b"other"})
+    mine = machine.publish()
+    assert raced[0].build.number != mine.build.number
+    assert sorted(mine.build.depots) == ["dlc", "main"]
+    state = machine.registry.game("toy")
+    assert state.channels["stable"].build == mine.build.number
+    assert set(state.builds) == {1, raced[0].build.number, mine.build.number}
+
+
+def test_a_race_that_is_never_won_is_a_named_conflict(machine: Publisher) -> None:
+    machine.publish()
+    before = machine.registry.game("toy")
+    faults = [fail_before("replace", call, Conflict("somebody else")) for call in range(1, 40)]
+    machine.store = FaultyStore(machine.store, faults)
+    with pytest.raises(Conflict):
+        machine.publish()
+    assert machine.registry.game("toy") == before
+
+
+def test_a_label_names_one_content(machine: Publisher) -> None:
+    first = machine.publish(version="1.0")
+    assert machine.publish(version="1.0").build == first.build
+    write(machine.folder, {"c.txt": b"other"})
+    with pytest.raises(VersionTaken):
+        machine.publish(version="1.0")
+    second = machine.publish(version="1.1")
+    write(machine.folder, {"c.txt": b"hello"})
+    back = machine.publish(version="1.0")
+    assert (back.build, back.created, back.pointed) == (first.build, False, False)
+    assert machine.registry.game("toy").channels["stable"].build == second.build.number
+
+
+def test_the_same_label_on_another_channel_points_it_to_the_build(machine: Publisher) -> None:
+    first = machine.publish(version="1.0")
+    again = machine.publish(version="1.0", channel="beta")
+    assert (again.created, again.pointed) == (False, True)
+    assert machine.registry.game("toy").channels["beta"].build == first.build.number
+
+
+def test_depots_are_inherited_from_the_parent(machine: Publisher) -> None:
+    machine.publish(depot=DepotConfig("linux", platform="linux"))
+    both = machine.publish(depot=DepotConfig("windows", platform="windows")).build
+    assert set(both.depots) == {"linux", "windows"}
+    assert set(machine.publish(depot=DepotConfig("macos", platform="macos"), parent=1).build.depots) == {
+        "linux",
+        "macos",
+    }
+    assert set(machine.publish(depot=DepotConfig("main"), parent=0).build.depots) == {"main"}
+    with pytest.raises(BuildMissing):
+        machine.publish(parent=77)
+
+
+def test_platform_and_chunk_size_are_settled_by_the_first_publish(machine: Publisher) -> None:
+    machine.publish(depot=DepotConfig(platform="linux", chunk_average=8192))
+    write(machine.folder, {"c.txt": b"other"})
+    second = machine.publish(rescan=True)
+    ref = second.build.depots["main"]
+    assert ref.platform == "linux"
+    assert decode_manifest(machine.registry.manifest("toy", ref.manifest, ref.payload_size)).cut.average == 8192
+    with pytest.raises(CutterFixed):
+        machine.publish(depot=DepotConfig(chunk_average=32768))
+    with pytest.raises(PlatformFixed):
+        machine.publish(depot=DepotConfig(platform="windows"))
+    with pytest.raises(CutterFixed):  # on a channel of its own, without parent: it is the same depot
+        machine.publish(depot=DepotConfig(chunk_average=32768), channel="beta", parent=0)
+
+
+def test_a_state_folder_that_cannot_be_used_only_costs_time(machine: Publisher) -> None:
+    machine.state.write_text("in the way")
+    assert machine.publish().build.number == 1
+    assert machine.publish().build.number == 2
+
+
+def test_release_notes_beyond_a_kilobyte_are_an_object(machine: Publisher) -> None:
+    short, long = "fixed", "a line of news\n" * 200
+    assert machine.publish(notes=short).build.notes == short
+    build = machine.publish(notes=long).build
+    assert build.notes == ""
+    assert machine.registry.notes("toy", build.notes_id) == long
