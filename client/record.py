@@ -78,7 +78,7 @@ class InstallFolder:
     """The `.lading` folder of one installed tree."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root = root = Path(os.path.abspath(root))
         self.own = root / RESERVED_FOLDER
         self.staging = self.own / "staging"
         self.journal = self.own / "journal"
