@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from chunkstore.columns import BadPayload, Column, NewerFormat, decode_columns, encode_columns
-from chunkstore.errors import LocalProblem, NotFound
+from chunkstore.errors import LadingError, LocalProblem, NotFound
 from chunkstore.ids import digest_of
 from chunkstore.store import PathUnusable
 from client.disk import exclusive, local_error, make_folder, named_errors, replace_file, write_durably
@@ -87,21 +87,27 @@ class InstallFolder:
     def locked(self, *, create: bool = True) -> Iterator[None]:
         """Keeps every other command out. Raises `TreeBusy`. Without `create` an absent folder stays absent.
 
-        Whatever the file system refuses meanwhile leaves with a name.
+        Whatever the file system refuses meanwhile leaves with a name. Of a command that is refused before anything was
+        remembered nothing is left.
         """
         if not create and not self.own.is_dir():
             with named_errors(self.root):
                 yield
             return
+        made_root = not self.root.is_dir()
         with named_errors(self.own):
-            if not self.root.is_dir():
+            if made_root:
                 self.root.parent.mkdir(parents=True, exist_ok=True)
                 make_folder(os.fspath(self.root), {os.fspath(self.root.parent)})
             self.own.mkdir(exist_ok=True)
             if self.own.is_symlink():
                 raise PathUnusable(f"{RESERVED_FOLDER} is a link; it must lie beside the files", where=str(self.own))
-        with named_errors(self.root), exclusive(self.own / "lock", self.root):
-            yield
+        try:
+            with named_errors(self.root), exclusive(self.own / "lock", self.root):
+                yield
+        except LadingError:
+            self.vanish(with_root=made_root)
+            raise
 
     def load(self) -> Record:
         """The record. Raises `NotInstalled`, `BadRecord`."""
@@ -120,7 +126,7 @@ class InstallFolder:
         write_durably(self.own / "install.json", json.dumps(asdict(record), indent=1).encode())
 
     def forget(self) -> None:
-        """Removes all that is remembered; the record goes last, so that whoever is stopped here can begin again."""
+        """Removes all that is remembered, the record last."""
         with named_errors(self.own):
             for path in sorted(self.own.iterdir(), key=lambda path: path.name == "install.json"):
                 if path.is_dir() and not path.is_symlink():
@@ -128,13 +134,14 @@ class InstallFolder:
                 elif path.name != "lock":
                     path.unlink()
 
-    def vanish(self) -> None:
+    def vanish(self, *, with_root: bool = True) -> None:
         """Removes the folder if nothing is remembered in it, and the root if nothing else is there."""
         with suppress(OSError):
             if {path.name for path in self.own.iterdir()} <= {"lock"}:
                 (self.own / "lock").unlink(missing_ok=True)
                 self.own.rmdir()
-                self.root.rmdir()
+                if with_root:
+                    self.root.rmdir()
 
     def manifest_payload(self, name: str) -> bytes | None:
         """The payload of a manifest kept here, if its bytes are still the ones of that name."""

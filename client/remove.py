@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +46,7 @@ def uninstall(root: Path, controls: Controls, *, modified_too: bool, dry_run: bo
         removed, going = _choose(folder, folder.load(), controls, modified_too=modified_too)
         if not dry_run:
             remove_paths(os.fspath(root), going)
+            folder.save(replace(removed.record, build=0, manifests={}))  # whoever is stopped here can begin again
             folder.forget()
     if not dry_run:
         folder.vanish()
@@ -63,7 +64,9 @@ def _choose(
     ground = Ground(os.fspath(folder.root))
     behind = [row for row in np.flatnonzero(going).tolist() if ground.barrier(tree.paths[row])]
     going[behind] = False
-    kept = [tree.paths[row] for row in np.flatnonzero(~going).tolist() if ground.look(tree.paths[row])]
-    rows = np.flatnonzero(going)
+    staying = [row for row in np.flatnonzero(~going).tolist() if ground.look(tree.paths[row])]
+    kept = [tree.paths[row] for row in staying]
+    # What is not there may have been removed by a run that was stopped before it removed the folder, too.
+    rows = np.setdiff1d(np.arange(len(tree.paths)), [*staying, *behind])
     pairs = [(tree.paths[row], tree.kinds[row] == Kind.FOLDER) for row in rows.tolist()]
-    return Removed(record, len(rows), int(tree.sizes[rows].sum(dtype=np.int64)), kept), pairs
+    return Removed(record, int(going.sum()), int(tree.sizes[going].sum(dtype=np.int64)), kept), pairs

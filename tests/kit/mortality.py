@@ -1,0 +1,67 @@
+"""Kills a run at a chosen step on the file system: that call does not happen, nor does any later one.
+
+What a process cannot do when it is dead, its `finally` blocks cannot do here either: they meet the same death.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+STEPS = ("open", "pwrite", "replace", "unlink", "link", "symlink", "mkdir", "rmdir", "chmod", "fchmod")
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+
+class Killed(BaseException):
+    """The process is gone. No handler of the program may catch this."""
+
+
+class Mortality:
+    """Counts the steps that change something; the `moment`-th is the last, and a write is torn in its middle."""
+
+    def __init__(self, moment: int | None = None) -> None:
+        self.moment = moment
+        self.steps = 0
+        self.dead = False
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Counts, and kills, inside the block."""
+        with patch.multiple(os, **{name: self._wrap(name, getattr(os, name)) for name in STEPS}):
+            yield
+
+    def _wrap(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*args: Any, **named: Any) -> Any:
+            if self.dead:
+                raise Killed
+            if name == "open" and not args[1] & _WRITING:
+                return real(*args, **named)
+            self._die_if_it_is_time()
+            if name == "pwrite":
+                file, data, offset = args
+                done: int = real(file, data[: len(data) // 2], offset) if len(data) > 1 else 0
+                self._die_if_it_is_time()
+                return done + real(file, data[done:], offset + done)
+            return real(*args, **named)
+
+        return step
+
+    def _die_if_it_is_time(self) -> None:
+        if self.steps == self.moment:
+            self.dead = True
+            raise Killed
+        self.steps += 1
+
+
+def killed_at(moment: int, work: Callable[[], object]) -> bool:
+    """Does the work and kills it at that step; whether there was such a step."""
+    mortality = Mortality(moment)
+    try:
+        with mortality.watching():
+            work()
+    except Killed:
+        return True
+    return False
