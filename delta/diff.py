@@ -165,7 +165,8 @@ def _runs(sources: Column) -> tuple[Column, Column]:
     breaks = np.ones(len(sources), dtype=bool)
     step = np.diff(sources)
     literal = sources < 0
-    breaks[1:] = np.where(literal[1:], ~literal[:-1], step != 1)
+    # What follows a literal row is no step from it: -1 and 0 are not neighbours.
+    breaks[1:] = np.where(literal[1:], ~literal[:-1], literal[:-1] | (step != 1))
     starts = np.flatnonzero(breaks)
     counts = np.diff(np.append(starts, len(sources)))
     first = sources[starts] if len(sources) else sources
