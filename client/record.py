@@ -23,7 +23,7 @@ from chunkstore.columns import BadPayload, Column, NewerFormat, decode_columns, 
 from chunkstore.errors import LadingError, LocalProblem, NotFound
 from chunkstore.ids import digest_of
 from chunkstore.store import PathUnusable
-from client.disk import exclusive, local_error, make_folder, named_errors, replace_file, write_durably
+from client.disk import TreeBusy, exclusive, local_error, make_folder, named_errors, replace_file, write_durably
 from manifest.paths import RESERVED_FOLDER
 
 FORMAT = 1
@@ -105,6 +105,8 @@ class InstallFolder:
         try:
             with named_errors(self.root), exclusive(self.own / "lock", self.root):
                 yield
+        except TreeBusy:
+            raise
         except LadingError:
             self.vanish(with_root=made_root)
             raise
