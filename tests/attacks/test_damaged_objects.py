@@ -107,6 +107,30 @@ def test_update(
     assert_same_tree(target, published.source(3))
 
 
+@pytest.mark.parametrize(
+    ("kind", "damage"),
+    [
+        (kind, damage)
+        for kind, damages in {
+            "head": ("flipped", "missing", "swapped"),
+            "manifest": ("flipped", "missing", "swapped"),
+            "placement": ("flipped", "missing", "swapped"),
+            "packs": ("truncated", "missing"),
+        }.items()
+        for damage in damages
+    ],
+)
+def test_publishing_again_mends_the_store(published: Published, tmp_path: Path, kind: str, damage: str) -> None:
+    """The build stays the one that it was. Of packs only what their names or sizes give away is noticed."""
+    target, store = tmp_path / "game", published.store
+    spoil(store, keys_of(store, 3, 1), keys_of(store, 2, 1), kind, damage)
+    words = ["publish", str(published.source(3)), GAME, "--store", str(store), "--version", "3.0", "--rescan", "--json"]
+    done = lading(*words)
+    assert (done.exit, done.document["result"]["build"], done.document["result"]["created"]) == (0, 3, False)
+    assert lading("install", GAME, "--into", str(target), "--store", str(store)).exit == 0
+    assert_same_tree(target, published.source(3))
+
+
 def copy_again(good: Path, spoilt: Path) -> None:
     """Put everything right."""
     shutil.rmtree(spoilt)

@@ -31,7 +31,7 @@ http {{
     uwsgi_temp_path {run}/uwsgi; scgi_temp_path {run}/scgi;
     server {{
         listen 127.0.0.1:{port};
-        root {root};
+        root "{root}";
         {extra}
     }}
 }}

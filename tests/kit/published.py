@@ -27,11 +27,12 @@ class Published:
 
 
 def isolate(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    """No setting of whoever runs the tests reaches a command line; what it remembers lies below `home`."""
+    """No setting of whoever runs the tests reaches a command line or a process; what they remember is below `home`."""
     for name in os.environ:
         if name.startswith("LADING_") or name in ("NO_COLOR", "_LADING_COMPLETE"):
             monkeypatch.delenv(name)
     monkeypatch.setattr("cli.config.config_file", lambda: home / "config.toml")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
     monkeypatch.setenv("LADING_STATE_DIR", str(home / "state"))
 
 

@@ -1,0 +1,99 @@
+"""A store is a folder that can be copied anywhere: no secret in it, nothing of one machine, and it serves as it is."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.kit.command import lading
+from tests.kit.game import write_build
+from tests.kit.nginx import Nginx
+from tests.kit.published import GAME, Published
+from tests.kit.trees import assert_same_tree, tar_digest
+
+HEX = "[0-9a-f]"
+ID = f"{HEX}{{64}}"
+# Every key that the formats give to a store; `.tmp/lock` is a folder store's own and empty.
+KEYS = (
+    r"lading\.json",
+    rf"s/{GAME}/(?:packs|manifests)/({HEX}{{2}})/\1{HEX}{{62}}",
+    rf"s/{GAME}/(?:placements|diffs|heads|notes)/{ID}",
+    rf"tuf/{GAME}/timestamp\.json",
+    rf"tuf/{GAME}/state/{ID}\.json",
+    rf"tuf/{GAME}/numbers/[0-9]+",
+    r"\.tmp/lock",
+)
+SECRET = "correct-horse-battery-staple"
+
+
+@pytest.fixture
+def copy(published: Published, tmp_path: Path) -> Path:
+    """The store under another name; the original is gone."""
+    place = tmp_path / "stick" / "a copy of the store"
+    shutil.copytree(published.store, place)
+    shutil.rmtree(published.store)
+    return place
+
+
+def test_it_holds_what_the_formats_name_and_nothing_else(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise 8, also where a publisher's environment is full of secrets."""
+    monkeypatch.setenv("LADING_TOKEN", SECRET)
+    notes = tmp_path / "notes.md"
+    notes.write_text("long notes\n" * 200)
+    source = write_build(tmp_path / "source", 1)
+    words = ["publish", str(source), GAME, "--store", str(published.store), "--notes", str(notes), "--version", "4.0"]
+    assert lading(*words).exit == 0
+
+    files = [path for path in published.store.rglob("*") if not path.is_dir()]
+    keys = {path: path.relative_to(published.store).as_posix() for path in files}
+    assert [key for key in keys.values() if not any(re.fullmatch(form, key) for form in KEYS)] == []
+    assert not any(path.is_symlink() for path in files)
+    assert (published.store / ".tmp" / "lock").stat().st_size == 0
+    foreign = [word.encode() for word in (SECRET, str(tmp_path), str(published.sources))]
+    assert [key for path, key in keys.items() if any(word in path.read_bytes() for word in foreign)] == []
+
+
+@pytest.mark.parametrize("build", [1, 3])
+def test_it_serves_installs(published: Published, copy: Path, tmp_path: Path, build: int) -> None:
+    target, before = tmp_path / "game", tar_digest(copy)
+    assert lading("install", GAME, "--into", str(target), "--store", str(copy), "--build", str(build)).exit == 0
+    assert_same_tree(target, published.source(build))
+    assert tar_digest(copy) == before
+
+
+@pytest.mark.parametrize("end", ["", "/"])
+def test_it_serves_installs_from_a_folder_of_a_web_host(
+    published: Published, copy: Path, tmp_path: Path, nginx: Callable[[Path], Nginx], end: str
+) -> None:
+    target, address = tmp_path / "game", nginx(tmp_path).url + "/stick/a%20copy%20of%20the%20store" + end
+    assert lading("install", GAME, "--into", str(target), "--store", address, "--build", "1").exit == 0
+    assert lading("update", str(target)).exit == 0
+    assert_same_tree(target, published.source(3))
+
+
+def test_an_installation_follows_to_the_copy(published: Published, tmp_path: Path) -> None:
+    """`--store` is recorded: the next command needs no word of it."""
+    target, copy = tmp_path / "game", tmp_path / "copy"
+    assert lading("install", GAME, "--into", str(target), "--store", str(published.store), "--build", "1").exit == 0
+    shutil.move(published.store, copy)
+    done = lading("update", str(target), "--json")
+    assert (done.exit, done.document["error"]["code"]) == (10, "not-a-store")
+    assert lading("update", str(target), "--store", str(copy), "--build", "2").exit == 0
+    assert lading("update", str(target)).exit == 0
+    assert_same_tree(target, published.source(3))
+
+
+def test_it_can_be_published_to(published: Published, copy: Path, tmp_path: Path) -> None:
+    """Nothing that a publish needs was left behind."""
+    target, source = tmp_path / "game", write_build(tmp_path / "source", 2)
+    (source / "new.txt").write_text("new")
+    assert lading("install", GAME, "--into", str(target), "--store", str(copy)).exit == 0
+    assert lading("publish", str(source), GAME, "--store", str(copy)).exit == 0
+    assert lading("update", str(target)).exit == 0
+    assert_same_tree(target, source)
