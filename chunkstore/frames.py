@@ -82,4 +82,4 @@ class BadChunk(Corrupt):
 
     code = "bad-chunk"
     default_cause = "The pack is damaged, or its placement points to the wrong bytes."
-    default_next = "Run `lading store check STORE`; publish the build again to restore the chunk."
+    default_next = "Run `lading store check STORE`; publish the build again with --rescan to restore the chunk."

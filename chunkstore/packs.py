@@ -200,7 +200,7 @@ class BadPack(Corrupt):
 
     code = "bad-pack"
     default_cause = "The object was damaged, cut short or replaced."
-    default_next = "Run `lading store check STORE`; publish the build again to restore its chunks."
+    default_next = "Run `lading store check STORE`; publish the build again with --rescan to restore its chunks."
 
 
 class NewerPack(Refused):

@@ -120,7 +120,7 @@ class KeyMissing(NotFound):
 
     code = "object-missing"
     default_cause = "The object was never written, or a sweep or a hand removed it."
-    default_next = "Run `lading store check STORE`; publish the build again to restore what is missing."
+    default_next = "Run `lading store check STORE`; publish the build again with --rescan to restore what is missing."
 
 
 class ObjectTooLarge(Corrupt):

@@ -204,4 +204,4 @@ class BadManifest(Corrupt):
 
     code = "bad-manifest"
     default_cause = "The manifest is damaged, or was not made by Lading."
-    default_next = "Run `lading store check STORE`; publish the build again."
+    default_next = "Run `lading store check STORE`; publish the build again with --rescan."

@@ -293,7 +293,7 @@ class WrongPayload(Corrupt):
 
     code = "wrong-payload"
     default_cause = "The object is damaged or was swapped with another one."
-    default_next = "Run `lading store check STORE`; publish the build again."
+    default_next = "Run `lading store check STORE`; publish the build again with --rescan."
 
 
 class NotAStore(Refused):
