@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from chunkstore.clock import Clock
 from cli.config import Settings
 from cli.output import deliver, printable
+from cli.sizes import human
 from manifest.events import Event, Phase, Progress, WarningEvent
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-_UNITS = ("kB", "MB", "GB", "TB")
 _PATIENCE = 0.3  # a command that is done sooner shows no bar
 _TICK = 0.1
 
@@ -55,26 +55,15 @@ def advance(standing: Standing, event: Event, now: float) -> Standing:
             return standing
 
 
-def bytes_text(count: float) -> str:
-    """`count` bytes for people, in thousands."""
-    if count < 1000:
-        return f"{count:.0f} B"
-    for unit in _UNITS:
-        count /= 1000
-        if count < 999.95 or unit == _UNITS[-1]:
-            return f"{count:.1f} {unit}"
-    raise AssertionError("the last unit takes any count")
-
-
 def figures(standing: Standing, now: float) -> str:
     """The numbers of one line: how far, what was saved, how fast, how long still."""
-    done = bytes_text(standing.done)
-    parts = [f"{done} of {bytes_text(standing.total)}" if standing.total else done]
+    done = human(standing.done)
+    parts = [f"{done} of {human(standing.total)}" if standing.total else done]
     if standing.saved:
-        parts.append(f"{bytes_text(standing.saved)} saved")
+        parts.append(f"{human(standing.saved)} saved")
     if now > standing.since and standing.done:
         rate = standing.done / (now - standing.since)
-        parts.append(f"{bytes_text(rate)}/s")
+        parts.append(f"{human(rate)}/s")
         if standing.total:
             parts.append(f"{(standing.total - standing.done) / rate:.0f} s left")
     return ", ".join(parts)

@@ -1,15 +1,16 @@
-"""Bytes as people read them."""
+"""Bytes as people read them, in thousands as disks and networks are sold."""
 
 from __future__ import annotations
 
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_UNITS = ("kB", "MB", "GB", "TB")
 
 
-def human(size: int) -> str:
-    """`size` in the largest unit in which it is at least one: `0 B`, `1023 B`, `1.5 KiB`, `213 MiB`."""
-    value, unit = float(size), _UNITS[0]
+def human(count: float) -> str:
+    """`count` bytes in the largest unit of which there is at least one: `0 B`, `999 B`, `1.5 kB`, `213.0 MB`."""
+    if count < 1000:
+        return f"{count:.0f} B"
     for unit in _UNITS:
-        if value < 1024 or unit == _UNITS[-1]:
-            break
-        value /= 1024
-    return f"{size} B" if unit == "B" else f"{value:.0f} {unit}" if value >= 100 else f"{value:.1f} {unit}"
+        count /= 1000
+        if count < 999.95 or unit == _UNITS[-1]:
+            return f"{count:.1f} {unit}"
+    raise AssertionError("the last unit takes any count")

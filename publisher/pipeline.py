@@ -59,6 +59,12 @@ class Pipeline:
 
     def run(self, workers: int) -> Tally:
         """Reads everything; all packs are stored when it returns. The first failure of any thread stops all."""
+        try:
+            return self._run(workers)
+        finally:
+            self.reader.close()
+
+    def _run(self, workers: int) -> Tally:
         stop = Cancel()
         with ThreadPoolExecutor(UPLOADS, "upload") as pool, ThreadPoolExecutor(workers, "publish") as threads:
             uploads = _Uploads(self, pool)

@@ -98,6 +98,12 @@ class SourceReader:
             else:
                 return None
 
+    def close(self) -> None:
+        """Lets go of files that are not read to their end."""
+        with self._lock:
+            for big in self._big:
+                big.close()
+
     def _choose(self) -> tuple[_BigFile | None, list[int] | None]:
         """A big file that no other worker reads just now (locked for the caller), else a group of small files."""
         with self._lock:
@@ -203,6 +209,10 @@ class _BigFile:
         if final and not self._finish():
             return self.window(buffer, cutter)
         return Batch(view[:settled], [piece])
+
+    def close(self) -> None:
+        """Lets go of the file; nobody is reading it any more."""
+        self._file.close()
 
     def _finish(self) -> bool:
         """Settles the file if it is the one that was opened; False after starting over."""

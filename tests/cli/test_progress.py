@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.config import Settings
-from cli.progress import BarView, PlainView, ProgressSink, Standing, advance, bytes_text, figures, view_for
+from cli.progress import BarView, PlainView, ProgressSink, Standing, advance, figures, view_for
+from cli.sizes import human
 from manifest.events import Item, Phase, Progress, WarningEvent
 from tests.kit.clock import FakeClock
 
@@ -124,7 +125,7 @@ def test_the_view_follows_the_terminal_and_the_setting(
     [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_949, "999.9 kB"), (999_951, "1.0 MB"), (5e15, "5000.0 TB")],
 )
 def test_bytes_for_people(count: float, text: str) -> None:
-    assert bytes_text(count) == text
+    assert human(count) == text
 
 
 def test_figures_of_a_phase_of_unknown_size() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from chunkstore.cancel import Interrupted
-from chunkstore.store import Conflict
+from chunkstore.store import Conflict, StoreUnavailable
 from chunkstore.wrappers.fault import FaultyStore, fail_before
 from manifest.documents import BuildMissing
 from manifest.keys import head_key, manifest_key, pack_key, timestamp_key
@@ -127,6 +128,17 @@ def test_packs_of_an_interrupted_publish_are_not_sent_again(machine: Publisher) 
     again = machine.publish()
     assert (again.build.number, again.tally.new_chunks) == (1, 0)
     assert packs(machine) == left
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the system does not tell which files are open")
+def test_a_publish_that_fails_leaves_no_file_open(machine: Publisher) -> None:
+    write(machine.folder, {"huge.pak": noise(60_000_000, "huge")})
+    machine.store = FaultyStore(machine.store, [fail_before("put", 1, StoreUnavailable("gone"))])
+    with pytest.raises(StoreUnavailable) as caught:  # kept, as are the frames that its traceback holds
+        machine.publish()
+    assert caught.value.message == "gone"
+    links = [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.exists()]
+    assert [link for link in links if str(machine.folder) in link] == []
 
 
 def test_the_loser_of_a_race_tries_again_on_top_of_the_winner(machine: Publisher, tmp_path: Path) -> None:
