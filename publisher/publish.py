@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
@@ -18,12 +18,11 @@ import numpy as np
 from chunkstore.cancel import Cancel
 from chunkstore.clock import Clock
 from chunkstore.columns import Column
-from chunkstore.cutting import DEFAULT, CutParameters, parameters_for
-from chunkstore.errors import Corrupt, NotFound, Refused
+from chunkstore.errors import Corrupt, NotFound
 from chunkstore.packs import NONCE_SIZE
 from chunkstore.placements import Placement
 from chunkstore.store import Buffer
-from manifest.documents import MAX_INLINE_NOTES, Build, DepotRef, GameMissing, GameState
+from manifest.documents import MAX_INLINE_NOTES, Build, GameMissing, GameState
 from manifest.events import EventSink, Phase, WarningEvent
 from manifest.kinds import Kind
 from manifest.model import Manifest
@@ -48,6 +47,7 @@ from publisher.pipeline import Pipeline, Tally
 from publisher.resume import PackJournal, learn_packs
 from publisher.scan import Scan, scan
 from publisher.settings import DepotConfig
+from publisher.settled import cut_of, depot_before, reference_of
 from publisher.source import SourceReader
 from publisher.tags import tag_files
 
@@ -130,7 +130,8 @@ class _Publish:
         self.world = world
         self.tally = Tally()
         self.state = _game(world.registry, request.game)
-        self.before = _depot_before(self.state, request)
+        self.before = depot_before(self.state, parent_build(self.state, request.release), request.depot.name)
+        self._like = reference_of(request.depot, self.before)
         folder = request.state_folder / world.registry.registry_id
         stem = f"{request.game}.{request.depot.name}"
         self._cache_path = folder / f"{stem}.files"
@@ -147,7 +148,7 @@ class _Publish:
         self._scanned = started_ns, found
         tagged = tag_files(found.paths, request.depot.tags)
         before = self._manifest_before()
-        cut = self._cut(before)
+        cut = cut_of(request.depot, before.cut if before else None)
         unchanged = self._unchanged(found, tagged, before)
         if (unchanged < 0).all():
             before = None
@@ -172,8 +173,7 @@ class _Publish:
 
     def seal(self, payload: bytes) -> Sealed:
         """The manifest as a depot of a build. Not stored yet."""
-        depot = self.request.depot.name
-        return seal(depot, payload, self._placement, self._is_placed, self._like())
+        return seal(self.request.depot.name, payload, self._placement, self._is_placed, self._like)
 
     def _placement(self, ids: Column) -> Placement:
         known = self.known
@@ -289,43 +289,10 @@ class _Publish:
             started_ns, found = self._scanned
             FileCache.of(bytes.fromhex(sealed.ref.manifest), started_ns, found).save(self._cache_path)
 
-    def _cut(self, before: Manifest | None) -> CutParameters:
-        """The depot's cutter parameters, which its first publish settled. Raises `CutterFixed`."""
-        wanted = self.request.depot.chunk_average
-        if before is None:
-            return parameters_for(wanted) if wanted else DEFAULT
-        if wanted and wanted != before.cut.average:
-            raise CutterFixed(
-                f"depot {self.request.depot.name} is cut at an average of {before.cut.average} bytes, not {wanted}",
-                where=self.request.game,
-            )
-        return before.cut
-
-    def _like(self) -> DepotRef:
-        """The fields of the depot's reference that do not come from the manifest. Raises `PlatformFixed`."""
-        depot = self.request.depot
-        if self.before is None:
-            platform = depot.platform or "any"
-            return DepotRef("", 0, 0, 0, 0, platform, depot.language, depot.optional)
-        if depot.platform not in (None, self.before.platform):
-            raise PlatformFixed(
-                f"depot {depot.name} is for the platform {self.before.platform}, not {depot.platform}",
-                where=self.request.game,
-            )
-        return replace(self.before, language=depot.language, optional=depot.optional)
-
     def _put_pack(self, pack: str, data: Buffer) -> None:
         self.world.registry.put_pack(self.state.scope, pack, data)
         if not self.request.dry_run:  # what a dry run stores is not there
             self._journal.add(pack)
-
-
-def _depot_before(state: GameState, request: PublishRequest) -> DepotRef | None:
-    """What the depot was in the build that this one follows, else in the newest build that has it."""
-    name = request.depot.name
-    parent = parent_build(state, request.release)
-    builds = [*([parent] if parent else []), *(state.builds[number] for number in sorted(state.builds, reverse=True))]
-    return next((build.depots[name] for build in builds if name in build.depots), None)
 
 
 def _game(registry: RegistryWriter, game: str) -> GameState:
@@ -334,19 +301,3 @@ def _game(registry: RegistryWriter, game: str) -> GameState:
         return registry.game(game)
     except GameMissing:
         return GameState(game=game, scope=game)
-
-
-class CutterFixed(Refused):
-    """Chunk sizes never change silently within a depot: nothing would deduplicate across the change."""
-
-    code = "cutter-fixed"
-    default_cause = "The first publish of a depot settles its chunk size."
-    default_next = "Leave the chunk size out, or publish to a new depot."
-
-
-class PlatformFixed(Refused):
-    """A depot's platform is settled by its first publish."""
-
-    code = "platform-fixed"
-    default_cause = "The first publish of a depot settles its platform."
-    default_next = "Leave --platform out, or publish to a new depot."

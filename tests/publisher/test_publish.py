@@ -14,8 +14,9 @@ from manifest.documents import BuildMissing
 from manifest.keys import head_key, manifest_key, pack_key, timestamp_key
 from manifest.payload import decode_manifest
 from publisher.commit import VersionTaken
-from publisher.publish import CutterFixed, PlatformFixed, Published
+from publisher.publish import Published
 from publisher.settings import DepotConfig
+from publisher.settled import CutterFixed, PlatformFixed
 from tests.kit.game import noise
 from tests.kit.source import Publisher, write
 
