@@ -121,6 +121,11 @@ class Configuration:
     settings: Settings
     origins: tuple[Origin, ...]
 
+    def flag(self, name: str) -> Any:
+        """The value of the attribute `name` if a flag gave it, else None."""
+        flagged = (row.value for row in self.origins if row.key == key_of(name) and row.origin.startswith("flag "))
+        return next(flagged, None)
+
 
 def key_of(name: str) -> str:
     """The key that people write for the attribute `name`: `download_parallel` is `download.parallel`."""

@@ -117,14 +117,14 @@ class _Play:
 
     def install(self) -> Settled:
         """Installs the first build."""
-        with engine(self._run) as over:
+        with engine(self._run, self._tree) as over:
             settled = install(Aim(self._tree, Wish("stable"), GAME), over)
         self._expect(1)
         return settled
 
     def update(self) -> Settled:
         """Updates to the second."""
-        with engine(self._run) as over:
+        with engine(self._run, self._tree) as over:
             settled = update(Aim(self._tree, Wish("")), over)
         self._expect(2)
         return settled
@@ -149,7 +149,7 @@ class _Play:
     def repair(self) -> Settled:
         """Mends them."""
         aim = Aim(self._tree, Wish(""), full=True, replace=True, present_build=True)
-        with engine(self._run) as over:
+        with engine(self._run, self._tree) as over:
             settled = update(aim, over)
         self._expect(2)
         return settled

@@ -6,16 +6,19 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 
 from chunkstore.errors import Corrupt
 from cli.allocator import keep_buffers
 from cli.call import Run
-from cli.compose import Opened, reading
+from cli.compose import Entangled, Opened, reading
 from cli.output import Outcome
 from cli.sizes import human
 from client.checking import Controls
+from client.record import InstallFolder
 from client.road import Engine, Settled, Usage
 from client.work import Brake
+from manifest.registry import NotAStore
 
 FIRST_USE = "first-use"
 
@@ -27,12 +30,22 @@ def controls_of(run: Run, *, remote: bool = False) -> Controls:
 
 
 @contextmanager
-def engine(run: Run, location: str | None = None) -> Iterator[Engine]:
-    """The engine over the store at `location`, or that the settings name. Raises `NotAStore`, `StoreUnsigned`."""
+def engine(run: Run, folder: Path, location: str | None = None) -> Iterator[Engine]:
+    """The engine that makes `folder` what the store at `location`, or the one that the settings name, says.
+
+    Raises `NotAStore`, `StoreUnsigned`, `Entangled`.
+    """
     if run.settings.trust not in (None, FIRST_USE):
         raise StoreUnsigned("the store is not signed, so nothing can be compared with the given trust")
     keep_buffers()
     with reading(run, location) as opened:
+        if opened.folder is not None and folder.resolve().is_relative_to(opened.folder.resolve()):
+            raise Entangled(
+                "the game would be installed inside the store",
+                where=str(folder),
+                cause="A store is copied and served as it is: nothing but a publish puts something into it.",
+                next="Name a folder outside of the store.",
+            )
         yield Engine(
             registry=opened.registry,
             controls=controls_of(run, remote=opened.folder is None),
@@ -40,6 +53,22 @@ def engine(run: Run, location: str | None = None) -> Iterator[Engine]:
             usage=lambda: _usage(opened),
             random_bytes=secrets.token_bytes,
         )
+
+
+@contextmanager
+def engine_of_installed(run: Run, folder: Path) -> Iterator[Engine]:
+    """The engine over the store that the flag names, else over the one that the folder remembers.
+
+    The environment has no say: it names a store for games to come, and each that is here knows its own.
+    """
+    named: str | None = run.configuration.flag("store")
+    try:
+        with engine(run, folder, named or InstallFolder(folder).load().source) as over:
+            yield over
+    except NotAStore as error:
+        if named is None:
+            error.next = "If the store has moved, name its new place with --store."
+        raise
 
 
 def settled_outcome(settled: Settled, seconds: float, *, exit_code: bool) -> Outcome:

@@ -49,6 +49,6 @@ def install(
     began = run.clock.monotonic()
     wish = Wish(channel or "stable", options.one_of(label, number), number)
     aim = Aim(folder, wish, game, depots, tags, replace=replace, dry_run=dry_run)
-    with engine(run) as over:
+    with engine(run, folder) as over:
         settled = go(aim, over)
     return settled_outcome(settled, run.clock.monotonic() - began, exit_code=False)

@@ -23,15 +23,13 @@ def repair(run: Run, folder: Path, dry_run: bool, exit_code: bool) -> Outcome:
 
     The game stays at its build. Files that are not part of it are not touched.
     """
-    from cli.players import engine, settled_outcome
-    from client.record import InstallFolder
+    from cli.players import engine_of_installed, settled_outcome
     from client.resolve import Wish
     from client.road import Aim
     from client.road import update as go
 
     began = run.clock.monotonic()
-    source = run.settings.store or InstallFolder(folder).load().source
     aim = Aim(folder, Wish(""), full=True, replace=True, dry_run=dry_run, present_build=True)
-    with engine(run, source) as over:
+    with engine_of_installed(run, folder) as over:
         settled = go(aim, over)
     return settled_outcome(settled, run.clock.monotonic() - began, exit_code=exit_code)

@@ -34,15 +34,13 @@ def update(
 
     --channel switches for good; --version and --build choose a build for this once. Only what changed is fetched.
     """
-    from cli.players import engine, settled_outcome
-    from client.record import InstallFolder
+    from cli.players import engine_of_installed, settled_outcome
     from client.resolve import Wish
     from client.road import Aim
     from client.road import update as go
 
     began = run.clock.monotonic()
-    source = run.settings.store or InstallFolder(folder).load().source
     aim = Aim(folder, Wish(channel or "", options.one_of(label, number), number), dry_run=dry_run)
-    with engine(run, source) as over:
+    with engine_of_installed(run, folder) as over:
         settled = go(aim, over)
     return settled_outcome(settled, run.clock.monotonic() - began, exit_code=exit_code)

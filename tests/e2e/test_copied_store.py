@@ -77,13 +77,17 @@ def test_it_serves_installs_from_a_folder_of_a_web_host(
     assert_same_tree(target, published.source(3))
 
 
-def test_an_installation_follows_to_the_copy(published: Published, tmp_path: Path) -> None:
-    """`--store` is recorded: the next command needs no word of it."""
+def test_an_installation_follows_to_the_copy(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--store` is recorded: the next command needs no word of it. The environment cannot lead it astray."""
     target, copy = tmp_path / "game", tmp_path / "copy"
     assert lading("install", GAME, "--into", str(target), "--store", str(published.store), "--build", "1").exit == 0
+    monkeypatch.setenv("LADING_STORE", str(tmp_path / "for another game"))
     shutil.move(published.store, copy)
     done = lading("update", str(target), "--json")
     assert (done.exit, done.document["error"]["code"]) == (10, "not-a-store")
+    assert "--store" in done.document["error"]["next"]
     assert lading("update", str(target), "--store", str(copy), "--build", "2").exit == 0
     assert lading("update", str(target)).exit == 0
     assert_same_tree(target, published.source(3))

@@ -50,6 +50,8 @@ REFUSALS: dict[str, tuple[int, str]] = {
     f"install {GAME} --into {{new}} --store s3://bucket": (2, "store-s3-unsupported"),
     f"install {GAME} --into {{new}} --store http://": (2, "store-unknown"),
     f"install {GAME} --into {{new}} --store {{store}} --trust sha256:00": (6, "store-unsigned"),
+    f"install {GAME} --into {{store}}/game --store {{store}}": (2, "folders-entangled"),
+    f"install {GAME} --into {{store}} --store {{store}}": (2, "folders-entangled"),
     f"publish {{source}} {GAME} --store {{source}}/store": (2, "folders-entangled"),
     f"publish {{source}} {GAME} --store {{game}}": (10, "store-occupied"),
     f"publish {{source}} {GAME} --store http://127.0.0.1:9/": (2, "store-read-only"),
