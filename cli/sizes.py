@@ -1,4 +1,4 @@
-"""Bytes as people read them, in thousands as disks and networks are sold."""
+"""Bytes, in thousands as disks and networks are sold, and counts as people read them."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ def human(count: float) -> str:
         if count < 999.95 or unit == _UNITS[-1]:
             return f"{count:.1f} {unit}"
     raise AssertionError("the last unit takes any count")
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 pack`, `2 packs`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -39,7 +39,7 @@ def show(run: Run, game: str) -> Outcome:
     from cli import compose
     from cli.rows import build_row, day, depot_rows, table
     from cli.selectors import build_of
-    from cli.sizes import human
+    from cli.sizes import counted, human
 
     with compose.reading(run) as opened:
         state, found = build_of(opened.registry, game)
@@ -50,7 +50,10 @@ def show(run: Run, game: str) -> Outcome:
         ("channels", ", ".join(row["channels"]) or "none"),
         *([("critical", "yes")] if found.critical else []),
         *(
-            (f"depot {name}", f"{depot['platform']}, {depot['files']} files, {human(depot['installed_size'])}")
+            (
+                f"depot {name}",
+                f"{depot['platform']}, {counted(depot['files'], 'file')}, {human(depot['installed_size'])}",
+            )
             for name, depot in depots.items()
         ),
     ]

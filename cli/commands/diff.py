@@ -26,7 +26,7 @@ def diff(run: Run, game: str, old: str, new: str, depots: tuple[str, ...]) -> Ou
     FROM and TO are version labels, #N or @channel.
     """
     from cli import compose
-    from cli.sizes import human
+    from cli.sizes import counted, human
     from client.forecast import forecast_update
     from manifest.names import check_name
 
@@ -43,7 +43,8 @@ def diff(run: Run, game: str, old: str, new: str, depots: tuple[str, ...]) -> Ou
     lines = [f"{_MARKS[kind]} {path}" for kind in _MARKS for path in paths[kind]]
     lines += [f"> {source} -> {target}" for source, target in found.changes.moved]
     counts = ", ".join(f"{len(rows)} {kind}" for kind, rows in paths.items())
-    cost = f"{human(found.download_bytes)} to download in {found.requests} requests, {found.chunks} chunks"
+    asked = f"{counted(found.requests, 'request')}, {counted(found.chunks, 'chunk')}"
+    cost = f"{human(found.download_bytes)} to download in {asked}"
     return Outcome(
         result={
             "game": state.game,

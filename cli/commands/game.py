@@ -82,6 +82,8 @@ def _row(state: GameState) -> dict[str, Any]:
 
 
 def _line(row: dict[str, Any]) -> str:
+    from cli.sizes import counted
+
     shared = f", scope {row['scope']}" if row["scope"] != row["game"] else ""
     newest = f", newest #{row['newest']}" if row["newest"] else ""
-    return f"{row['game']}: {row['builds']} builds{newest}{shared}"
+    return f"{row['game']}: {counted(row['builds'], 'build')}{newest}{shared}"

@@ -158,7 +158,7 @@ def _result(game: str, depot: str, published: Published) -> dict[str, Any]:
 
 def _text(result: dict[str, Any], published: Published, *, dry_run: bool) -> str:
     from cli.rows import table
-    from cli.sizes import human
+    from cli.sizes import counted, human
 
     where = f" on channel {result['channel']}" if result["channel"] else ""
     build = f"{result['game']} {result['version']} as build #{result['build']}"
@@ -173,8 +173,8 @@ def _text(result: dict[str, Any], published: Published, *, dry_run: bool) -> str
                 [
                     ("files", f"{result['files']} with {human(result['source_bytes'])}"),
                     ("chunks", f"{result['chunks']}, {result['new_chunks']} new ({human(result['new_bytes'])})"),
-                    ("stored", f"{human(result['stored_bytes'])} in {result['packs']} packs"),
-                    ("took", f"{result['seconds']:.1f} s and {result['requests']} requests"),
+                    ("stored", f"{human(result['stored_bytes'])} in {counted(result['packs'], 'pack')}"),
+                    ("took", f"{result['seconds']:.1f} s and {counted(result['requests'], 'request')}"),
                 ]
             ),
         ]

@@ -30,6 +30,7 @@ def check(run: Run, quick: bool) -> Outcome:
     the builds that it hurts and what to do, and leaves with 6 if there is any.
     """
     from cli import compose
+    from cli.sizes import counted
     from manifest.soundness import check_store
 
     began = run.clock.monotonic()
@@ -41,13 +42,13 @@ def check(run: Run, quick: bool) -> Outcome:
     seconds = run.clock.monotonic() - began
     counts = {name: getattr(found, name) for name in ("games", "builds", "manifests", "packs", "bytes")}
     result = {**counts, "problems": [_row(problem) for problem in found.problems], "seconds": round(seconds, 3)}
-    looked = f"{found.games} games, {found.builds} builds, {found.packs} packs in {seconds:.1f} s"
+    looked = ", ".join(counted(counts[f"{noun}s"], noun) for noun in ("game", "build", "pack")) + f" in {seconds:.1f} s"
     if not found.problems:
         return Outcome(result, text=f"All is well: {looked}.")
     return Outcome(
         result,
         text="\n".join(map(_told, found.problems)),
-        error=StoreDamaged(f"{len(found.problems)} objects are damaged or missing, of {looked}", where=where),
+        error=StoreDamaged(f"{counted(len(found.problems), 'object')} damaged or missing, of {looked}", where=where),
     )
 
 
@@ -61,7 +62,7 @@ def stats(run: Run) -> Outcome:
     """
     from cli import compose
     from cli.rows import table
-    from cli.sizes import human
+    from cli.sizes import counted, human
     from manifest.census import take_census
 
     with compose.reading(run) as opened:
@@ -84,11 +85,11 @@ def stats(run: Run) -> Outcome:
         ],
     }
     lines = [
-        ("logical", f"{human(total.logical)} in {total.builds} builds"),
+        ("logical", f"{human(total.logical)} in {counted(total.builds, 'build')}"),
         ("unique", human(total.unique)),
-        ("stored", f"{human(census.stored)}, of it {human(census.pack_bytes)} in {census.packs} packs"),
+        ("stored", f"{human(census.stored)}, of it {human(census.pack_bytes)} in {counted(census.packs, 'pack')}"),
         ("ratio", f"{census.ratio:.2f} logical bytes a stored byte"),
-        ("orphans", f"{human(census.orphan_bytes)} in {census.orphans} packs"),
+        ("orphans", f"{human(census.orphan_bytes)} in {counted(census.orphans, 'pack')}"),
         *((f"{game}", _share(weight)) for game, weight in sorted(census.games.items())),
         *((f"{game}@@{name}", _share(weight)) for (game, name), weight in sorted(census.channels.items())),
     ]
@@ -124,9 +125,9 @@ def _weight(weight: Any) -> dict[str, int]:
 
 
 def _share(weight: Any) -> str:
-    from cli.sizes import human
+    from cli.sizes import counted, human
 
-    return f"{human(weight.logical)} in {weight.builds} builds, {human(weight.unique)} unique"
+    return f"{human(weight.logical)} in {counted(weight.builds, 'build')}, {human(weight.unique)} unique"
 
 
 class StoreDamaged(Corrupt):
