@@ -163,3 +163,16 @@ def test_a_store_that_may_not_be_read(nobody: Callable[..., Finished], open_fold
     check_refusal(nobody(*install), "path-unusable")
     (open_folder / "store" / "s").chmod(0o755)
     assert nobody(*install).exit == 0
+
+
+def test_a_store_that_may_only_be_read(
+    nobody: Callable[..., Finished], open_folder: Path, published: Published
+) -> None:
+    """A stick with a write protection is as good as any store, to install from."""
+    target, store = open_folder / "game", open_folder / "store"
+    for path in [store, *store.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    assert nobody("install", GAME, "--into", str(target), "--store", str(store), "--build", "1").exit == 0
+    assert nobody("update", str(target)).exit == 0
+    assert_same_tree(target, published.source(3))
+    check_refusal(nobody("publish", str(target), GAME, "--store", str(store)), "path-unusable")

@@ -5,6 +5,7 @@ Equality is judged by `diff` and `tar`, not by us.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from itertools import permutations
 from pathlib import Path
@@ -57,6 +58,17 @@ def test_each_version_becomes_every_other(
     (target / "data" / "my.save").unlink()
     assert_same_tree(target, published.source(after))
     assert lading("status", str(target), "--json").document["result"]["state"] == "installed"
+
+
+def test_modes_are_the_build_s_whatever_the_umask_says(published: Published, tmp_path: Path) -> None:
+    target = tmp_path / "game"
+    before = os.umask(0o077)
+    try:
+        for verb in (["install", GAME, "--into", str(target), "--build", "1"], ["update", str(target)]):
+            assert lading(*verb, "--store", str(published.store)).exit == 0
+    finally:
+        os.umask(before)
+    assert_same_tree(target, published.source(3))
 
 
 def test_a_channel_is_followed_through_each_version(isolated: Path, tmp_path: Path) -> None:
