@@ -108,7 +108,10 @@ class GameState:
             return self.build(self.channel(selector[1:]).build)
         labelled = [number for number, build in self.builds.items() if build.version == selector]
         if not labelled:
-            raise BuildMissing(f"{self.game} has no build with the version {selector!r:.80}", where=self.game)
+            hint = f"There is a channel of this name: write @{selector} for it." if selector in self.channels else ""
+            raise BuildMissing(
+                f"{self.game} has no build with the version {selector!r:.80}", where=self.game, next=hint
+            )
         return self.builds[max(labelled)]
 
     def newest_manifests(self, depot: str) -> list[tuple[int, str]]:

@@ -82,6 +82,12 @@ def test_what_a_selector_does_not_find(shop_of_two: Shop, selector: str, code: s
     assert (missing.exit, missing.document["error"]["code"]) == (5, code)
 
 
+def test_a_channel_written_as_a_version_is_pointed_out(shop_of_two: Shop) -> None:
+    missing = shop_of_two("build", "show", "toy@beta")
+    assert missing.exit == 5
+    assert "@beta" in missing.document["error"]["next"]
+
+
 def test_a_game_without_the_stable_channel_shows_its_newest_build(shop: Shop) -> None:
     shop.publish("--no-channel")
     shop.publish("--channel", "beta")
