@@ -13,7 +13,7 @@ from cli.allocator import keep_buffers
 from cli.call import Run
 from cli.compose import Entangled, Opened, reading
 from cli.output import Outcome
-from cli.sizes import human
+from cli.sizes import counted, human
 from client.checking import Controls
 from client.record import InstallFolder
 from client.road import Engine, Settled, Usage
@@ -99,9 +99,9 @@ def _told(settled: Settled, seconds: float) -> str:
         return f"{build} is installed; there is nothing to do."
     planned, actual = settled.planned, settled.actual
     if actual is None:
-        head = f"{build} would change {settled.files_changed} files."
+        head = f"{build} would change {counted(settled.files_changed, 'file')}."
     else:
-        head = f"{build} is installed: {settled.files_changed} files changed in {seconds:.1f} s."
+        head = f"{build} is installed: {counted(settled.files_changed, 'file')} changed in {seconds:.1f} s."
     rows = [("download", "download_bytes"), ("metadata", "metadata_bytes"), ("written", "written_bytes")]
     rows += [("peak extra disk", "peak_extra_disk_bytes"), ("final size", "final_size_bytes")]
     lines = [head, f"{'':<16} {'planned':>10} {'actual':>10}"]

@@ -9,7 +9,7 @@ import click
 from cli import options
 from cli.call import Run
 from cli.output import Outcome
-from cli.sizes import human
+from cli.sizes import counted, human
 from cli.words import Verb
 
 
@@ -27,7 +27,7 @@ def uninstall(run: Run, folder: Path, yes: bool, dry_run: bool) -> Outcome:
 
     removed = remove(folder, controls_of(run), modified_too=yes, dry_run=dry_run)
     verb = "would go" if dry_run else "removed"
-    lines = [f"{removed.files} files, {human(removed.bytes)} {verb}."]
+    lines = [f"{counted(removed.files, 'file')}, {human(removed.bytes)} {verb}."]
     lines += [f"kept, because it was changed: {path}" for path in removed.kept]
     return Outcome(
         result={

@@ -11,6 +11,7 @@ import click
 from chunkstore.errors import Corrupt
 from cli.call import Run
 from cli.output import Outcome
+from cli.sizes import counted
 from cli.words import Verb
 
 
@@ -41,17 +42,17 @@ def verify(run: Run, folder: Path, full: bool, globs: tuple[str, ...]) -> Outcom
         "seconds": round(seconds, 3),
     }
     if not wounds:
-        return Outcome(result=result, text=f"{found.files} files are as published ({seconds:.1f} s).")
+        return Outcome(result=result, text=f"{counted(found.files, 'file')} as published ({seconds:.1f} s).")
     lines = [f"{wound['kind']:<11} {wound['path']}{_place(wound)}" for wound in wounds]
     return Outcome(
         result=result,
         text="\n".join(lines),
-        error=WoundsFound(f"{len(wounds)} wounds in {found.files} files", where=str(folder)),
+        error=WoundsFound(f"{counted(len(wounds), 'wound')} in {counted(found.files, 'file')}", where=str(folder)),
     )
 
 
 def _place(wound: dict[str, Any]) -> str:
-    return f" at {wound['offset']}, {wound['length']} bytes" if "offset" in wound else ""
+    return f" at {wound['offset']}, {counted(wound['length'], 'byte')}" if "offset" in wound else ""
 
 
 def _without_none(row: dict[str, Any]) -> dict[str, Any]:
