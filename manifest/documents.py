@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from chunkstore.errors import Corrupt, NotFound, Refused
+from chunkstore.errors import Corrupt, LadingError, NotFound, Refused
 from chunkstore.ids import hex_to_digest
 from manifest.names import check_name, check_version
 
@@ -231,10 +231,10 @@ def _depot_from_json(value: Any) -> DepotRef:
 
 @contextmanager
 def found_at(where: str) -> Iterator[None]:
-    """What turns out to be corrupt here says where it lies."""
+    """Whatever is wrong with what is read here says where it lies."""
     try:
         yield
-    except Corrupt as error:
+    except LadingError as error:
         error.where = error.where or where
         raise
 

@@ -17,13 +17,13 @@ EXITS = {
     "game-missing": 5,
     "host-misconfigured": 6,
     "newer-format": 7,
-    "newer-store": 7,
     "not-a-store": 10,
     "object-missing": 5,
     "object-too-large": 6,
     "object-truncated": 6,
     "path-unusable": 7,
     "store-unavailable": 8,
+    "unknown-feature": 7,
     "wrong-payload": 6,
 }
 

@@ -5,6 +5,7 @@ Each is well formed in its bytes and properly named by the game's documents; onl
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +19,12 @@ from chunkstore.stores.folder import FolderStore
 from manifest.documents import Build, DepotRef
 from manifest.kinds import Kind
 from manifest.model import Manifest
-from manifest.payload import encode_manifest
+from manifest.payload import encode_manifest, header_of
 from manifest.registry import BareRegistry
 from tests.attacks.refusal import check_refusal
 from tests.kit.command import lading
 from tests.kit.published import GAME, Published
+from tests.kit.trees import assert_same_tree
 
 FILES = [
     "../outside",
@@ -106,3 +108,32 @@ def test_it_is_refused(
     check_refusal(done, "bad-manifest")
     assert list(room.iterdir()) == []
     assert sorted(tmp_path.iterdir()) == before
+
+
+def _of_a_newer_format(lenient: pytest.MonkeyPatch) -> None:
+    lenient.setattr("manifest.payload.VERSION", 99)
+
+
+def _with_an_unknown_feature(lenient: pytest.MonkeyPatch) -> None:
+    lenient.setattr("manifest.payload.header_of", lambda manifest: header_of(manifest) | {"features": ["holograms"]})
+
+
+@pytest.mark.parametrize(
+    ("newer", "code"), [(_of_a_newer_format, "newer-format"), (_with_an_unknown_feature, "unknown-feature")]
+)
+def test_a_manifest_of_a_newer_version_asks_for_one(
+    published: Published,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    newer: Callable[[pytest.MonkeyPatch], None],
+    code: str,
+) -> None:
+    target = tmp_path / "game"
+    assert lading("install", GAME, "--into", str(target), "--store", str(published.store), "--build", "1").exit == 0
+    with monkeypatch.context() as lenient:
+        newer(lenient)
+        publish(published.store, forged(["a"]))
+    check_refusal(lading("update", str(target), "--json"), code)
+    assert_same_tree(target, published.source(1))
+    assert lading("update", str(target), "--build", "3").exit == 0
+    assert_same_tree(target, published.source(3))
