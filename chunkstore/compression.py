@@ -31,7 +31,7 @@ def compress(data: Buffer, level: int = DEFAULT_LEVEL) -> bytes:
 
 
 def decompress(data: Buffer, *, size: int) -> bytes:
-    """The `size` bytes that `data` holds. Raises `BadCompression` if it is not one zstd frame of exactly that size."""
+    """The `size` bytes, at least one, of `data`. Raises `BadCompression` if it is not one zstd frame of that size."""
     return _decompress(data, size, size)
 
 
@@ -46,8 +46,8 @@ def _decompress(data: Buffer, least: int, most: int) -> bytes:
         decompressor = _local.decompressor = zstandard.ZstdDecompressor()
     try:
         stated = zstandard.frame_content_size(data)  # -1 if the frame does not say
-        # Nothing that is stored is empty, and the decoder does not look into a frame that says it is.
-        if not max(1, least) <= stated <= most:
+        # Nothing that is stored is empty, and the decoder would not look into a frame that says it is.
+        if not least <= stated <= most:
             raise BadCompression(f"a compressed object states {stated} bytes where {least} to {most} are possible")
         # The decoder asks for a little more memory than the frame states only through its window; an honest
         # encoder's window never exceeds the content by more than the format's minimum of 1 KiB.

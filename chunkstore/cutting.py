@@ -48,7 +48,7 @@ def parameters_for(average: int) -> CutParameters:
 
     Raises `BadCutParameters`.
     """
-    return CutParameters(average, max(64, average // 4), min(MAX_CHUNK, average * 4))
+    return CutParameters(average, average // 4, min(MAX_CHUNK, average * 4))
 
 
 class Cutter:

@@ -36,6 +36,7 @@ from manifest.payload import (
 MAGIC = b"LADDIF"
 VERSION = 1
 _LITERAL = 0xFFFFFFFF
+_NO_TAGS = 0xFFFF
 _STRIDE = 1 << 18
 _SPEC: Mapping[str, tuple[str, int]] = {
     "file_starts": ("<u4", 1),
@@ -151,9 +152,12 @@ def chunk_sources(old: Manifest, new: Manifest, files: Column) -> Column:
 
 
 def _tag_numbers(old: Manifest, tags: Sequence[tuple[str, ...]]) -> Column:
-    """For each number of a set of tags in `old` its number in `tags`, or -1: a new tag must not touch every file."""
+    """For each number of a set of tags in `old` its number in `tags`, or one that no set has.
+
+    Without it a new tag would touch every file, because sets are numbered in order.
+    """
     numbers = {names: number for number, names in enumerate(tags, 1)}
-    return np.array([0, *(numbers.get(names, -1) for names in old.tags)])
+    return np.array([0, *(numbers.get(names, _NO_TAGS) for names in old.tags)], dtype="<u2")
 
 
 def _renumbered(old: Manifest, tags: Sequence[tuple[str, ...]]) -> FileTable:
@@ -203,9 +207,6 @@ def _merged_files(old: FileTable, literal: FileTable, rows: Column) -> FileTable
         name: _merged(getattr(old, name), getattr(literal, name), rows)
         for name in ("kinds", "flags", "sizes", "digests", "chunk_counts", "tag_sets")
     }
-    if (columns["tag_sets"] < 0).any():
-        raise BadDiff("the diff copies a file whose tags the new manifest does not have")
-    columns["tag_sets"] = columns["tag_sets"].astype("<u2")
     paths, targets = [], {}
     given = 0
     for row, source in enumerate(rows.tolist()):

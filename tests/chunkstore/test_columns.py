@@ -115,6 +115,7 @@ def test_any_bytes_are_refused(data: bytes) -> None:
 def test_the_smallest_payload() -> None:
     """What the hostile ones below differ from by one thing each."""
     assert decode(listing(*EMPTY))[0] == {}
+    assert decode(with_header(NAMED))[0] == {"name": "x"}
 
 
 @given(headers)
@@ -132,6 +133,7 @@ def listing(*rows: Any, body: bytes = b"") -> bytes:
 
 
 EMPTY = [["small", "|u1", 0], ["even", "<u2", 0], ["wide", "<u8", 0], ["ids", "<u8", 0]]
+NAMED = msgpack.packb({"name": "x", "columns": EMPTY})
 HOSTILE: dict[str, Callable[[], bytes]] = {
     "no listing": lambda: with_header(msgpack.packb({"name": 1})),
     "an empty map": lambda: with_header(msgpack.packb({})),
@@ -166,8 +168,8 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "a map of four billion": lambda: with_header(b"\xdf\xff\xff\xff\xff"),
     "a text of four billion": lambda: with_header(b"\xdb\xff\xff\xff\xff"),
     "a time beyond time": lambda: with_header(b"\x81\xa1a\xc7\x0c\xff" + b"\xff" * 4 + bytes(8)),
-    "a number in a longer form than needed": lambda: with_header(b"\x82\xa1a\xcc\1\xa7columns\x90"),
-    "a key twice": lambda: with_header(b"\x82\xa7columns\x90\xa7columns\x90"),
+    "a text in a longer form than needed": lambda: with_header(NAMED.replace(b"\xa1x", b"\xd9\1x")),
+    "a key twice": lambda: with_header(b"\x83\xa4name\xa1y" + NAMED[1:]),
     "a header of no bytes": lambda: MAGIC + b"\1\0" + bytes(8),
     "a header beyond the payload": lambda: MAGIC + b"\1\0" + struct.pack("<II", 4000, 0) + b"\x80",
     "a header beyond the limit": lambda: with_header(msgpack.packb({"a": bytes(MAX_HEADER)})),

@@ -76,8 +76,9 @@ def stating(size: int) -> bytes:
 
 
 def window_of(exponent: int) -> bytes:
-    """A frame that states 720 bytes and asks for a window of 1 KiB << exponent."""
-    return MAGIC + bytes((0b0100_0000, exponent << 3)) + (len(PLAIN) - 256).to_bytes(2, "little") + bytes(40)
+    """A frame of `PLAIN` as one raw block, right in all but asking for a window of 1 KiB << exponent."""
+    head = bytes((0b0100_0000, exponent << 3)) + (len(PLAIN) - 256).to_bytes(2, "little")
+    return MAGIC + head + (len(PLAIN) << 3 | 1).to_bytes(3, "little") + PLAIN
 
 
 HOSTILE: dict[str, Callable[[], bytes]] = {
@@ -100,6 +101,11 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
         dict_data=zstandard.ZstdCompressionDict(noise(500, 1)), write_content_size=True
     ).compress(noise(500, 1) + PLAIN)[: len(PLAIN)],
 }
+
+
+def test_a_frame_that_asks_for_the_smallest_window_is_fine() -> None:
+    """What the ones below differ from by their windows."""
+    assert decompress(window_of(0), size=len(PLAIN)) == PLAIN
 
 
 @pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE)

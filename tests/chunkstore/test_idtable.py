@@ -120,6 +120,19 @@ def test_ids_made_to_collide_are_probed_no_longer_than_others(
     assert looked_at < 20 * len(made)
 
 
+@pytest.mark.parametrize("word", range(4))
+def test_ids_that_differ_in_one_word_are_different(word: int) -> None:
+    one = seeded_ids(1, 1)
+    other = one.copy()
+    other[0, word] ^= np.uint64(1 << 63)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(idtable, "_SECRETS", np.zeros(4, "<u8"))  # both in one slot, so that they are compared
+        table = IdTable()
+        table.add(one)
+        assert table.find(other).tolist() == [-1]
+        assert table.add(np.concatenate([other, one]))[0].tolist() == [1, 0]
+
+
 def test_a_table_of_nothing() -> None:
     none = ids_column(b"")
     table = IdTable(0)

@@ -81,6 +81,8 @@ def test_joining_lists(made: list[tuple[Placement, Column]]) -> None:
     joined = join(parts)
     assert placed_chunks(joined) == [place for part in parts for place in placed_chunks(part)]
     assert_tight(joined)
+    in_order = list(dict.fromkeys(joined.chunk_frame.tolist()))
+    assert in_order == sorted(in_order), "frames in the order of their chunks make small steps"
     sizes = np.concatenate([np.empty(0, "<u4"), *(sizes for _, sizes in made)])
     assert_equal(decode_placement(encode_placement(joined, sizes), sizes), joined)
 
@@ -143,7 +145,7 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "a frame that is not listed": {"chunk_frame": [0, 0, 0, 2]},
     "a step below the first frame": {"chunk_frame": [TOP, 1, 0, 1]},
     "a pack that nothing needs": {"packs": seeded_ids(3, 1)},
-    "a frame that nothing needs": {"chunk_frame": [0, 0, 0, 0]},
+    "a frame that nothing needs": {"chunk_frame": [0, 0, 0, 0], "frame_raw": [65, 5]},
     "an offset before the frame": {"chunk_offset": [TOP, 0, 0, 0]},
     "an offset far before the frame": {"chunk_offset": [1 << 31, 0, 0, 0]},
     "an offset behind the frame": {"chunk_offset": [1, 0, 0, 0]},

@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chunkstore.columns import Column
+from chunkstore.cutting import Cutter
 from chunkstore.frames import decode_frame, verify_run
 from chunkstore.placements import no_placement
 from delta.diff import chunk_sources, file_sources
 from delta.plan import MAX_COPY, Inventory, Plan, Sources, make_plan, refetch
 from manifest.kinds import Kind
 from manifest.model import Manifest
-from tests.kit.builds import Packed, names_of, pack_build, seeded_manifest, seeded_placement, updates
+from tests.kit.builds import SMALL, Packed, names_of, pack_build, seeded_manifest, seeded_placement, updates
 from tests.kit.game import Entry, noise
 from tests.kit.ranges import assert_sound
 
@@ -298,11 +299,28 @@ def test_a_file_that_only_becomes_executable_is_not_touched_otherwise() -> None:
     assert (plan.modes, len(plan.build), plan.files_changed) == ([0], 0, 1)
 
 
-def test_a_renamed_file_of_another_mode_is_copied() -> None:
+@pytest.mark.parametrize("executable", [False, True])
+def test_a_renamed_file_of_another_mode_is_copied(executable: bool) -> None:
     """A move links the old file, and changing the mode of one name would change the tree that is still in use."""
-    disk, new, plan = packed_pair({"a": Entry(PAK)}, {"b": Entry(PAK, executable=True)})
+    disk, new, plan = packed_pair({"a": Entry(PAK, executable)}, {"b": Entry(PAK, not executable)})
     assert (plan.moves, plan.price.requests) == ({}, 0)
     assert_makes(plan, disk, new)
+
+
+def test_a_file_that_goes_away_moves_once() -> None:
+    disk, new, plan = packed_pair({"a": Entry(PAK)}, {"b": Entry(PAK), "c": Entry(PAK)})
+    assert (plan.moves, plan.build.tolist(), plan.price.requests) == ({0: "a"}, [1], 0)
+    assert_makes(plan, disk, new)
+
+
+def test_no_copy_leaves_its_files() -> None:
+    """Chunks can be neighbours in both builds and still lie in two files of one of them."""
+    middle = Cutter(SMALL).ends(PAK)[5]
+    whole, parts = {"a": Entry(PAK)}, {"x": Entry(PAK[:middle]), "y": Entry(PAK[middle:])}
+    for before in (whole, parts):
+        disk, new, plan = packed_pair(before, whole | parts)
+        assert plan.copies.length.tolist() == [middle, len(PAK) - middle]
+        assert_makes(plan, disk, new)
 
 
 @pytest.mark.parametrize(

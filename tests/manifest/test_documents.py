@@ -114,6 +114,8 @@ def test_a_missing_field_is_refused_by_name(field: str) -> None:
 
 
 REFUSED_BUILDS: dict[str, dict[str, Any]] = {
+    "a number that is true": {"number": True},
+    "critical as a number": {"critical": 1},
     "no number": {"number": 0},
     "no depots": {"depots": {}},
     "a depot of another name": {"depots": {"../main": BUILD["depots"]["main"]}},

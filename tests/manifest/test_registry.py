@@ -192,11 +192,10 @@ def test_a_head_changes_from_what_is_there(registry: BareRegistry) -> None:
     assert registry.head("s", NAME) == HEAD.with_diff(ref)
 
 
-def test_nothing_is_written_where_nothing_changes(store: MemoryStore, registry: BareRegistry) -> None:
+def test_nothing_is_written_where_nothing_changes(registry: BareRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     registry.change_head("s", NAME, lambda _: HEAD)
-    tag = store.stat(head_key("s", NAME)).etag
+    monkeypatch.delattr(MemoryStore, "replace")
     registry.change_head("s", NAME, lambda before: before or HEAD)
-    assert store.stat(head_key("s", NAME)).etag == tag
 
 
 def test_who_loses_the_race_for_a_head_tries_again_on_what_won(registry: BareRegistry) -> None:
