@@ -37,8 +37,8 @@ def test_a_frame_never_stores_more_than_it_holds_and_compresses_only_what_shrink
 
 def test_what_does_not_shrink_is_stored_as_it_is() -> None:
     assert encode_frame(noise(GROUP_RAW, 1))[0] == FrameKind.RAW
-    assert encode_frame(noise(10_000, 1) + bytes(100))[0] == FrameKind.RAW
-    assert encode_frame(noise(10_000, 1) + bytes(400))[0] == FrameKind.ZSTD
+    assert encode_frame(noise(300_000, 1) + bytes(3000))[0] == FrameKind.RAW
+    assert encode_frame(noise(300_000, 1) + bytes(6000))[0] == FrameKind.ZSTD
 
 
 @given(raws, st.data())
