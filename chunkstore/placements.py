@@ -18,6 +18,7 @@ from chunkstore.store import Buffer
 
 MAGIC = b"LADPLC"
 VERSION = 1
+_OVERHEAD = 1024  # head, header and padding take less
 _SPEC: Mapping[str, tuple[str, int]] = {
     "packs": ("<u8", 4),
     "frame_pack": ("<u4", 1),
@@ -62,6 +63,11 @@ class Placement:
             chunk_frame=chunk_frame,
             chunk_offset=self.chunk_offset[rows],
         )
+
+
+def largest_payload(chunks: int) -> int:
+    """How long the payload of a placement of so many chunks can be: each in a frame and a pack of its own."""
+    return _OVERHEAD + chunks * sum(words * int(dtype[-1]) for dtype, words in _SPEC.values())
 
 
 def no_placement() -> Placement:

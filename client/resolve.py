@@ -14,12 +14,13 @@ from blake3 import blake3
 
 from chunkstore.columns import Column, NewerFormat
 from chunkstore.errors import Corrupt, NotFound
-from chunkstore.placements import Placement, decode_placement, join, no_placement
+from chunkstore.placements import Placement, join, no_placement
 from delta.diff import apply_diff
-from manifest.documents import FULL_ROLLOUT, Build, Channel, DepotMissing, DepotRef, GameState, found_at
+from manifest.documents import FULL_ROLLOUT, BadDocument, Build, Channel, DepotMissing, DepotRef, GameState, found_at
 from manifest.heads import DiffRef, Head
 from manifest.model import Manifest
 from manifest.payload import decode_manifest
+from manifest.placed import read_placement
 from manifest.registry import RegistryReader
 from manifest.union import Union
 
@@ -86,6 +87,8 @@ def read_depot(registry: RegistryReader, scope: str, ref: DepotRef) -> DepotCont
     payload = registry.manifest(scope, ref.manifest, ref.payload_size)
     with found_at(f"manifest {ref.manifest}"):
         manifest = decode_manifest(payload)
+        if (len(manifest.paths), len(manifest.chunk_ids)) != (ref.files, ref.chunks):
+            raise BadDocument("the build document and the manifest disagree about their counts")
     return place_depot(registry, scope, ref, manifest, payload)
 
 
@@ -93,11 +96,8 @@ def place_depot(
     registry: RegistryReader, scope: str, ref: DepotRef, manifest: Manifest, payload: bytes
 ) -> DepotContent:
     """The depot with the placement of all its chunks: two requests."""
-    head = registry.head(scope, ref.manifest)
-    placement = registry.placement(scope, head.placement.hex(), head.placement_size)
-    everything = np.arange(len(manifest.chunk_ids))
-    with found_at(f"placement {head.placement.hex()}"):
-        return DepotContent(ref, manifest, payload, everything, decode_placement(placement, manifest.chunk_sizes))
+    placement = read_placement(registry, scope, ref.manifest, manifest)
+    return DepotContent(ref, manifest, payload, np.arange(len(manifest.chunk_ids)), placement)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ import numpy as np
 from chunkstore.cancel import Cancel
 from chunkstore.columns import Column
 from chunkstore.idtable import IdTable
-from chunkstore.placements import decode_placement
 from manifest.documents import DepotRef, GameState
 from manifest.payload import decode_manifest
+from manifest.placed import read_placement
 from manifest.registry import BareRegistry
 
 
@@ -126,9 +126,7 @@ class _Count:
 
     def _read(self, name: str, ref: DepotRef) -> None:
         manifest = decode_manifest(self._registry.manifest(self._scope, name, ref.payload_size))
-        head = self._registry.head(self._scope, name)
-        payload = self._registry.placement(self._scope, head.placement.hex(), head.placement_size)
-        placement = decode_placement(payload, manifest.chunk_sizes)
+        placement = read_placement(self._registry, self._scope, name, manifest)
         self.packs.update(placement.pack_id(number).hex() for number in range(len(placement.packs)))
         rows, fresh = self._table.add(manifest.chunk_ids)
         self._sizes = np.concatenate([self._sizes, manifest.chunk_sizes[fresh]])

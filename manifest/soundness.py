@@ -20,15 +20,15 @@ from chunkstore.cancel import Cancel
 from chunkstore.columns import Column, NewerFormat
 from chunkstore.errors import Corrupt, LadingError, NotFound
 from chunkstore.packs import NewerPack
-from chunkstore.placements import Placement, decode_placement
+from chunkstore.placements import Placement
 from chunkstore.scrub import Scrubbed, scrub_pack
 from chunkstore.store import KeyMissing
 from manifest.documents import Build, DepotRef, GameState
 from manifest.events import EventSink, Phase, Progress
-from manifest.heads import Head
 from manifest.keys import diff_key, head_key, manifest_key, note_key, pack_key, placement_key, timestamp_key
 from manifest.model import BadManifest, Manifest
 from manifest.payload import UnknownFeature, decode_manifest
+from manifest.placed import read_placement
 from manifest.registry import BareRegistry, WrongPayload
 
 T = TypeVar("T")
@@ -159,12 +159,13 @@ class _Check:
             self._tried(key, hurts, _PUBLISH, partial(registry.diff, scope, diff.diff.hex(), diff.payload_size))
         if manifest is not None:
             key = placement_key(scope, head.placement.hex())
-            self._tried(key, hurts, _PUBLISH, lambda: self._check_placement(scope, manifest, head, hurts, packs))
+            read = partial(read_placement, registry, scope, name, manifest, head)
+            self._tried(key, hurts, _PUBLISH, lambda: self._check_placement(scope, manifest, read(), hurts, packs))
 
-    def _check_placement(self, scope: str, manifest: Manifest, head: Head, hurts: Hurts, packs: _Packs) -> None:
+    def _check_placement(
+        self, scope: str, manifest: Manifest, placement: Placement, hurts: Hurts, packs: _Packs
+    ) -> None:
         """Whether each chunk lies where the placement says. Raises if that is the placement's own fault."""
-        payload = self.registry.placement(scope, head.placement.hex(), head.placement_size)
-        placement = decode_placement(payload, manifest.chunk_sizes)
         for pack, rows in _by_pack(placement):
             key = pack_key(scope, pack)
             if pack not in packs.there:

@@ -20,9 +20,10 @@ from manifest.heads import DiffRef, Head
 from manifest.model import Manifest
 from manifest.paths import check_union
 from manifest.payload import decode_manifest
+from manifest.placed import read_placement
 from manifest.registry import RegistryWriter
 from publisher.channels import pointed
-from publisher.known import UNREADABLE, read_placement
+from publisher.known import UNREADABLE
 
 DIFF_DEPTH = 16
 """Diffs lead straight from so many of the newest distinct manifests; then from every doubled distance beyond."""

@@ -16,10 +16,10 @@ from chunkstore.errors import Corrupt, NotFound
 from chunkstore.ids import DIGEST_SIZE
 from chunkstore.idtable import IdTable
 from chunkstore.packs import PackIndex
-from chunkstore.placements import Placement, decode_placement, join
+from chunkstore.placements import Placement, join
 from manifest.documents import GameState
-from manifest.model import Manifest
 from manifest.payload import UnknownFeature, decode_manifest
+from manifest.placed import read_placement
 from manifest.registry import RegistryWriter
 
 UNREADABLE = (Corrupt, NotFound, NewerFormat, UnknownFeature)
@@ -131,13 +131,6 @@ def _neighbours(registry: RegistryWriter, state: GameState) -> Iterator[GameStat
             continue
         if other.scope == state.scope and name != state.game:
             yield other
-
-
-def read_placement(registry: RegistryWriter, scope: str, name: str, manifest: Manifest) -> Placement:
-    """The present placement of a manifest's chunks."""
-    head = registry.head(scope, name)
-    payload = registry.placement(scope, head.placement.hex(), head.placement_size)
-    return decode_placement(payload, manifest.chunk_sizes)
 
 
 def _present(placement: Placement, packs: Mapping[str, int]) -> Column:
