@@ -7,6 +7,7 @@ turns, round by round, so that a slow minute of the machine hits them all; the f
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -53,14 +54,28 @@ def run(command: Command) -> Sample:
     """One run in a fresh small process, without Python's own start where the command is Python."""
     words = [sys.executable, "-I", "-S", __file__, *map(str, command.argv)]
     environment = {**os.environ, **command.env}
-    finished = subprocess.run(words, env=environment, cwd=command.cwd, capture_output=True, text=True, check=False)
-    output, _, report = finished.stdout.rpartition("\x1e")
+    said, complaint = _ended(words, environment, command.cwd)
+    output, _, report = said.rpartition("\x1e")
     if not report or (code := json.loads(report)["code"]):
-        tail = (finished.stderr or output)[-2000:]
+        tail = (complaint or output)[-2000:]
         raise CommandFailed(f"{' '.join(map(str, command.argv))} ended with {code if report else 'nothing'}:\n{tail}")
     took = json.loads(report)
     start = python_start() if command.python else Sample(0, 0, 0)
     return Sample(max(took["wall"] - start.wall, 0), max(took["cpu"] - start.cpu, 0), took["rss"], output)
+
+
+def _ended(words: Sequence[str], environment: Mapping[str, str], cwd: Path | None) -> tuple[str, str]:
+    """What the small process and its program printed. Interrupted, both end: an orphan would write on."""
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        words, env=environment, cwd=cwd, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    )
+    try:
+        return process.communicate()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
 
 
 def alternate(contestants: Sequence[Contestant], rounds: int, warm_up: bool = True) -> dict[str, list[Sample]]:

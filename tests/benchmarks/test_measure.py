@@ -1,7 +1,11 @@
 """The stopwatch of the benchmarks: what a command costs is its own, and a failure is never a number."""
 
+import os
+import signal
 import sys
+import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -22,6 +26,36 @@ def test_memory_of_the_command_is_counted() -> None:
 def test_a_failed_command_is_an_error_with_its_words() -> None:
     with pytest.raises(CommandFailed, match="no such thing"):
         run(Command([sys.executable, "-S", "-c", "raise SystemExit('no such thing')"]))
+
+
+def test_an_interrupted_run_leaves_no_program_behind(tmp_path: Path) -> None:
+    ready = tmp_path / "pid"
+    patient = Command(["sh", "-c", f"echo $$ > {ready}.new && mv {ready}.new {ready} && exec sleep 60 >/dev/null 2>&1"])
+
+    def interrupt_when_ready() -> None:
+        while not ready.exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        Thread(target=interrupt_when_ready, daemon=True).start()
+        with pytest.raises(SystemExit):
+            run(patient)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    with pytest.raises(ProcessLookupError):
+        _wait_until_gone(int(ready.read_text()))
+
+
+def _wait_until_gone(pid: int) -> None:
+    """Raises `ProcessLookupError` as soon as the process is gone; returns if it stays."""
+    for _ in range(200):
+        state = Path(f"/proc/{pid}/stat")
+        if state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z":
+            raise ProcessLookupError
+        os.kill(pid, 0)
+        time.sleep(0.01)
 
 
 def test_contestants_take_turns_and_the_first_round_is_thrown_away(tmp_path: Path) -> None:
