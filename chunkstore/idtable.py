@@ -91,7 +91,9 @@ class IdTable:
             free = np.flatnonzero(self._table[slots] == _EMPTY)[::-1]
             self._table[slots[free]] = rows[pending[free]]
             held = self._table[slots]
-            equal = (held == rows[pending]) | self._equal(held, self._ids[rows[pending]])
+            other = held != rows[pending]
+            pending, slots, held = pending[other], slots[other], held[other]
+            equal = self._equal(held, self._ids[rows[pending]])
             holder[pending[equal]] = held[equal]
             pending, slots = pending[~equal], (slots[~equal] + 1) & self._mask
         return holder
