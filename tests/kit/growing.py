@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 
 from hypothesis import strategies as st
@@ -28,17 +29,18 @@ links = st.builds(lambda target: Entry(target=target), st.sampled_from(_TARGETS)
 entries = st.one_of(files, files, files, links, st.just(Entry()))
 
 
-def fits(tree: dict[str, Entry], path: str) -> bool:
+def fits(tree: Mapping[str, Entry], path: str) -> bool:
     """Whether the path can be added: nothing of its name, no file above it, nothing below it."""
     mine = fold(path)
     taken = {fold(other) for other in tree}
-    parents = {fold(parent): parent for other in tree for parent in _above(other)}
-    above = {fold(parent): parent for parent in _above(path)}
-    spelled_alike = all(parents.get(folded, parent) == parent for folded, parent in above.items())
-    return mine not in taken and mine not in parents and not taken & above.keys() and spelled_alike
+    parents = {fold(parent): parent for other in tree for parent in above(other)}
+    mine_above = {fold(parent): parent for parent in above(path)}
+    spelled_alike = all(parents.get(folded, parent) == parent for folded, parent in mine_above.items())
+    return mine not in taken and mine not in parents and not taken & mine_above.keys() and spelled_alike
 
 
-def _above(path: str) -> list[str]:
+def above(path: str) -> list[str]:
+    """The folders that a path lies in, the outermost first."""
     parts = path.split("/")
     return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
 

@@ -30,7 +30,8 @@ class Mortality:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Counts, and kills, inside the block."""
-        with patch.multiple(os, **{name: self._wrap(name, getattr(os, name)) for name in STEPS}):
+        steps: dict[str, Any] = {name: self._wrap(name, getattr(os, name)) for name in STEPS}
+        with patch.multiple(os, **steps):
             yield
 
     def _wrap(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
