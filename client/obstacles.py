@@ -12,12 +12,14 @@ import stat
 from collections.abc import Iterator, Sequence
 
 from chunkstore.errors import LocalProblem, Refused
+from chunkstore.store import PathUnusable
 from delta.plan import Plan
 from manifest.kinds import Kind
 from manifest.model import Manifest
 from manifest.paths import fold
 
 _NOTHING_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+_EFFECTIVE = os.access in os.supports_effective_ids
 _JUNCTION = 0xA0000003
 """The reparse tag of a folder on Windows that is really another one."""
 
@@ -29,6 +31,7 @@ class Ground:
         self._root = root
         self._device = os.stat(root).st_dev if os.path.isdir(root) else 0
         self._barriers = {"": ""}
+        self._writable: set[str] = set()
 
     def look(self, path: str) -> os.stat_result | None:
         """What lies at a path of the tree, links not followed; None if nothing does."""
@@ -60,6 +63,18 @@ class Ground:
             return False
         seen, known = self.look(path), self.look(other)
         return seen is not None and known is not None and os.path.samestat(seen, known)
+
+    def check_writable(self, path: str) -> None:
+        """Raises `PathUnusable` if names cannot be changed in the folder of `path`, or in the one it would lie in."""
+        above = folder = os.path.dirname(path)
+        if above in self._writable:
+            return
+        while folder and ((seen := self.look(folder)) is None or not stat.S_ISDIR(seen.st_mode)):
+            folder = os.path.dirname(folder)
+        place = os.path.join(self._root, folder) if folder else self._root
+        if os.path.isdir(place) and not os.access(place, os.W_OK | os.X_OK, effective_ids=_EFFECTIVE):
+            raise PathUnusable("the folder cannot be written to", where=place)
+        self._writable.add(above)
 
     def below(self, folder: str) -> Iterator[tuple[str, bool]]:
         """All that lies in a folder, as (path, whether it is a folder), a folder after what is in it."""
@@ -95,13 +110,15 @@ def _by_fold(manifest: Manifest) -> dict[str, str]:
 def clear_ground(root: str, plan: Plan, installed: Manifest, *, replace: bool) -> list[tuple[str, bool]]:
     """What has to go before the plan's files can be put in place, as (path, whether it is a folder), in order.
 
-    Raises `ForeignFiles`, unless `replace` lets single files go, and `FolderElsewhere`.
+    Raises `ForeignFiles`, unless `replace` lets single files go, `FolderElsewhere` and `PathUnusable`.
     """
     survey = _Survey(root, installed)
     for row in [*plan.build.tolist(), *plan.moves, *plan.entries]:
         survey.look_at(plan.wanted.paths[row], plan.wanted.kinds[row] == Kind.FOLDER)
-    for path in [plan.wanted.paths[row] for row in plan.modes] + [path for path, _ in plan.remove]:
-        survey.look_above(path)
+    for row in plan.modes:
+        survey.look_above(plan.wanted.paths[row])
+    for path, _ in plan.remove:
+        survey.look_above(path, removes=True)
     if survey.in_folders or (survey.strangers and not replace):
         raise _foreign(root, survey.in_folders or list(survey.strangers), replaceable=not survey.in_folders)
     return survey.obstacles
@@ -127,6 +144,7 @@ class _Survey:
         if barrier and barrier not in self._ours:
             self._refuse_elsewhere(barrier)
             self._stranger(barrier)
+        self._ground.check_writable(path)
         seen = self._ground.look(path)
         if barrier or seen is None:
             return
@@ -136,11 +154,13 @@ class _Survey:
         elif path not in self._ours and not self._ground.is_alias(path, self._spelled.get(fold(path))):
             self._stranger(path, replaced=not is_folder)
 
-    def look_above(self, path: str) -> None:
+    def look_above(self, path: str, *, removes: bool = False) -> None:
         """Looks at the way to an entry that is to be changed or removed."""
-        barrier = self._ground.barrier(path)
-        if barrier and self._ground.look(path) is not None:
-            self._refuse_elsewhere(barrier)
+        if self._ground.look(path) is None:
+            return
+        self._refuse_elsewhere(self._ground.barrier(path))
+        if removes:
+            self._ground.check_writable(path)
 
     def _stranger(self, path: str, *, replaced: bool = False) -> None:
         """Notes a file that is not ours; one that is `replaced` goes by that."""
@@ -159,7 +179,7 @@ class _Survey:
                 self.in_folders.append(entry)
 
     def _refuse_elsewhere(self, path: str) -> None:
-        if self._ground.leads_away(path):
+        if path and self._ground.leads_away(path):
             raise FolderElsewhere(f"the folder {path} does not lie here", where=os.path.join(self._root, path))
 
 
