@@ -210,10 +210,11 @@ class _Journey:
 
     def _prepare(self) -> tuple[Plan, FileStats]:
         """Finds out what is wanted and what is here. Changes nothing."""
-        registry, wish = self.engine.registry, self.wish
-        if wish.registry != registry.registry_id:
-            raise OtherRegistry("the game was installed from another registry", where=registry.url)
         self.engine.sink.emit(Phase("resolve"))
+        registry = self.engine.registry
+        if self.before.build and self.before.registry != registry.registry_id:
+            raise OtherRegistry("the game was installed from another registry", where=registry.url)
+        wish = self.wish = replace(self.wish, registry=registry.registry_id)
         self.state = registry.game(wish.game)
         self.build = choose_build(self.state, self._build_wish(), wish.install_id)
         self.depots = choose_depots(self.build, wish.depots)
@@ -367,7 +368,7 @@ class _Journey:
 def _new_record(aim: Aim, engine: Engine) -> Record:
     return Record(
         source=engine.registry.url,
-        registry=engine.registry.registry_id,
+        registry="",
         game=aim.game,
         scope="",
         channel=aim.wish.channel,
