@@ -79,6 +79,11 @@ def make_folder(path: str, made: set[str]) -> None:
     made.add(path)
 
 
+def is_allowed(path: str | os.PathLike[str], mode: int) -> bool:
+    """Whether this process may do that with what lies at `path`; `mode` as for `os.access`."""
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
+
+
 def read_at(file: int, offset: int, length: int) -> bytes:
     """Up to `length` bytes of an open file from `offset`; fewer only where the file ends."""
     if _POSITIONAL:

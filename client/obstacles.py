@@ -13,13 +13,13 @@ from collections.abc import Iterator, Sequence
 
 from chunkstore.errors import LocalProblem, Refused
 from chunkstore.store import PathUnusable
+from client.disk import is_allowed
 from delta.plan import Plan
 from manifest.kinds import Kind
 from manifest.model import Manifest
 from manifest.paths import fold
 
 _NOTHING_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
-_EFFECTIVE = os.access in os.supports_effective_ids
 _JUNCTION = 0xA0000003
 """The reparse tag of a folder on Windows that is really another one."""
 
@@ -72,7 +72,7 @@ class Ground:
         while folder and ((seen := self.look(folder)) is None or not stat.S_ISDIR(seen.st_mode)):
             folder = os.path.dirname(folder)
         place = os.path.join(self._root, folder) if folder else self._root
-        if os.path.isdir(place) and not os.access(place, os.W_OK | os.X_OK, effective_ids=_EFFECTIVE):
+        if os.path.isdir(place) and not is_allowed(place, os.W_OK | os.X_OK):
             raise PathUnusable("the folder cannot be written to", where=place)
         self._writable.add(above)
 

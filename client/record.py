@@ -90,11 +90,11 @@ class InstallFolder:
         Whatever the file system refuses meanwhile leaves with a name. Of a command that is refused before anything was
         remembered nothing is left.
         """
-        if not create and not self.own.is_dir():
+        if not create and not os.path.isdir(self.own):  # unlike the method it never raises
             with named_errors(self.root):
                 yield
             return
-        made_root = not self.root.is_dir()
+        made_root = not os.path.isdir(self.root)
         with named_errors(self.own):
             if made_root:
                 self.root.parent.mkdir(parents=True, exist_ok=True)

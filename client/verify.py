@@ -17,6 +17,7 @@ import numpy as np
 from chunkstore.errors import Corrupt
 from client.apply import pending_swap
 from client.checking import Controls
+from client.disk import is_allowed
 from client.installed import installed_tree
 from client.inventory import TreeCheck, check_tree_files
 from client.record import InstallFolder, Record, stamp_of
@@ -89,7 +90,7 @@ def _wounds(root: Path, tree: Manifest, check: TreeCheck, rows: list[int]) -> It
 def _content_wounds(root: Path, tree: Manifest, check: TreeCheck, row: int) -> Iterator[Wound]:
     """Where the content of one file differs: neighbouring bad chunks as one wound, and what is past the end."""
     path = tree.paths[row]
-    if not os.access(root / path, os.R_OK):
+    if not is_allowed(root / path, os.R_OK):
         yield Wound(path, "unreadable")
         return
     chunks = tree.chunks_of(row)

@@ -1,6 +1,7 @@
 """Kills a run at a chosen step on the file system: that call does not happen, nor does any later one.
 
-What a process cannot do when it is dead, its `finally` blocks cannot do here either: they meet the same death.
+What a process cannot do when it is dead, its `finally` blocks cannot do here either: they meet the same death. Or the
+system refuses that one step, and the process lives on.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ class Killed(BaseException):
 
 
 class Mortality:
-    """Counts the steps that change something; the `moment`-th is the last, and a write is torn in its middle."""
+    """Counts the steps that change something. The `moment`-th, which may be the middle of a write, does not happen:
+    the process is killed there, or the step `refuses` with that error."""
 
-    def __init__(self, moment: int | None = None) -> None:
+    def __init__(self, moment: int, *, refuses: OSError | None = None) -> None:
         self.moment = moment
+        self.refuses = refuses
         self.steps = 0
         self.dead = False
 
@@ -36,7 +39,7 @@ class Mortality:
 
     def _wrap(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def step(*args: Any, **named: Any) -> Any:
-            if self.dead:
+            if self.dead and not self.refuses:
                 raise Killed
             if name == "open" and not args[1] & _WRITING:
                 return real(*args, **named)
@@ -53,7 +56,8 @@ class Mortality:
     def _die_if_it_is_time(self) -> None:
         if self.steps == self.moment:
             self.dead = True
-            raise Killed
+            self.steps += 1
+            raise self.refuses or Killed
         self.steps += 1
 
 

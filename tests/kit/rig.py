@@ -62,10 +62,15 @@ class Rig:
         tags: Iterable[tuple[str, str]] = (),
         channel: str | None = "stable",
         store: ObjectStore | None = None,
+        spoil: Callable[[Path], object] = lambda _: None,
         **how: Any,
     ) -> Build:
-        """The tree as the next build, by a real publish; `tags` are pairs of pattern and tag."""
+        """The tree as the next build, by a real publish; `tags` are pairs of pattern and tag.
+
+        `spoil` may do something to the source folder first.
+        """
         source = write_tree(self.folder / "source" / depot, dict(tree))
+        spoil(source)
         config = DepotConfig(depot, chunk_average=self.average, tags=tuple(TagRule(*rule) for rule in tags))
         world = World(BareRegistry(store or self.store), self.clock, self.random_bytes, NullSink(), Cancel())
         self.clock.advance(1)
