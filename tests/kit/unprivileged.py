@@ -17,7 +17,8 @@ _PROGRAM = f"""
 import os, sys
 from tests.kit.errors import import_everything
 import_everything()
-import rich.progress
+import pathspec, platformdirs, rich.progress  # what the program itself imports only when it is needed
+platformdirs.user_config_path(), platformdirs.user_data_path()
 if os.geteuid() == 0:
     os.setgroups([]), os.setgid({NOBODY}), os.setuid({NOBODY})
 from cli.main import main
