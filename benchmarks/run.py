@@ -16,6 +16,7 @@ from benchmarks.report import RESULTS, Table, machine, markdown, write
 from benchmarks.workplace import say
 
 TABLES = {
+    "identity": "benchmarks.tables.identity",
     "dedup": "benchmarks.tables.dedup",
     "publish": "benchmarks.tables.publish",
     "install": "benchmarks.tables.install",
