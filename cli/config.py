@@ -96,7 +96,7 @@ class Settings:
     workers: int = _setting(_count, lambda: os.cpu_count() or 1)
     debug: bool = _setting(_switch, False)
     download_limit_rate: int | None = _setting(parse_rate)
-    download_parallel: int = _setting(_count, 12)
+    download_parallel: int = _setting(_count, 6)
     output_colour: str = _setting(_one_of("auto", "always", "never"), "auto", NO_COLOR=lambda _: "never")
     output_progress: str = _setting(_one_of("auto", "bar", "plain"), "auto")
 

@@ -34,5 +34,5 @@ def keep_freed_memory() -> None:
     """Lading's own setting: without it glibc maps and unmaps every buffer, and threads queue for the page tables."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_THRESHOLD, 1 << 22)
+        libc.mallopt(M_MMAP_THRESHOLD, (4 << 20) + (64 << 10))
         libc.mallopt(M_TRIM_THRESHOLD, 1 << 25)
