@@ -24,6 +24,7 @@ from chunkstore.errors import LadingError, LocalProblem, NotFound
 from chunkstore.ids import digest_of
 from chunkstore.store import PathUnusable
 from client.disk import TreeBusy, exclusive, local_error, make_folder, named_errors, replace_file, write_durably
+from manifest.documents import canonical_json
 from manifest.paths import RESERVED_FOLDER
 
 FORMAT = 1
@@ -121,11 +122,15 @@ class InstallFolder:
             raise BadRecord("the record of the installation is not JSON", where=str(self.root)) from error
         except OSError as error:
             raise local_error(error, self.own / "install.json") from error
-        return record_from_json(value, str(self.root))
+        record = record_from_json(value, str(self.root))
+        if value.get("digest") != _digest_of(record):
+            raise BadRecord("the record of the installation is not as it was written", where=str(self.root))
+        return record
 
     def save(self, record: Record) -> None:
         """Replaces the record, durably."""
-        write_durably(self.own / "install.json", json.dumps(asdict(record), indent=1).encode())
+        value = {**asdict(record), "digest": _digest_of(record)}
+        write_durably(self.own / "install.json", json.dumps(value, indent=1).encode())
 
     def forget(self) -> None:
         """Removes all that is remembered, the record last."""
@@ -162,11 +167,11 @@ class InstallFolder:
             write_durably(folder / name, payload)
 
     def forget_manifests(self, keep: set[str]) -> None:
-        """Drops the payloads of all others."""
-        with named_errors(self.own):
-            for path in (self.own / "manifests").iterdir():
-                if path.name not in keep:
-                    path.unlink(missing_ok=True)
+        """Drops the payloads of all others. One that cannot be dropped only takes room."""
+        for path in (self.own / "manifests").iterdir():
+            if path.name not in keep:
+                with suppress(OSError):
+                    path.unlink()
 
     def file_stats(self, count: int, stamp: str) -> FileStats:
         """The stats saved for the manifests that `stamp` names; all unknown if there are none, or others."""
@@ -180,16 +185,21 @@ class InstallFolder:
         return FileStats(**columns)
 
     def save_file_stats(self, stats: FileStats, stamp: str) -> None:
-        """Saves the stats; only saves time, so it need not be durable."""
+        """Saves the stats. They only save time: it need not be durable, and may fail."""
         columns = [(name, getattr(stats, name)) for name in _FILES_SPEC]
         data = encode_columns(b"LADFST", FORMAT, {"of": stamp}, columns)
-        with named_errors(self.own):
+        with suppress(OSError):
             replace_file(self.own / "files", data, durable=False)
 
 
 def stamp_of(manifests: Mapping[str, str], tags: tuple[str, ...]) -> str:
     """What a set of saved stats belongs to."""
     return digest_of(json.dumps([sorted(manifests.items()), sorted(tags)]).encode()).hex()
+
+
+def _digest_of(record: Record) -> str:
+    """Against damage, not against malice: a flipped bit must not make it a record of something else."""
+    return digest_of(canonical_json(asdict(record))).hex()
 
 
 def record_from_json(value: Any, where: str) -> Record:
