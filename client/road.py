@@ -242,6 +242,7 @@ class _Journey:
 
     def _content(self, depot: str) -> DepotContent:
         """A depot of the wanted build, come by as cheaply as what is installed allows."""
+        self.engine.controls.cancel.check()
         ref, registry, scope = self.build.depots[depot], self.engine.registry, self.state.scope
         have = self.installed.get(depot)
         if have is None:
@@ -257,6 +258,7 @@ class _Journey:
 
     def _plan(self) -> tuple[Plan, FileStats]:
         """The plan. If damage makes chunks needed that a diff does not place, whole placements are fetched."""
+        self.engine.controls.cancel.check()
         self.engine.sink.emit(Phase("check"))
         wanted = self.union.manifest
         inventory, stats = take_inventory(
@@ -325,7 +327,7 @@ class _Journey:
                 transfer(refetch(plan, lost, *unite_placements(self.union, self.contents)), job)
         finally:
             self.staging.close()
-        if self.staging.incomplete(plan.build.tolist()):
+        if self.staging.incomplete([*plan.build.tolist(), *plan.moves]):
             raise RuntimeError("the plan did not cover every byte of the files it builds")
         return self.staging.disk_bytes() - begun
 

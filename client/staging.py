@@ -108,6 +108,7 @@ class Staging:
             os.link(source, target, follow_symlinks=False)
         except OSError:
             return False
+        self._left[row] = 0
         return True
 
     def incomplete(self, rows: Iterable[int]) -> list[int]:

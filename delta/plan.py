@@ -165,7 +165,7 @@ def make_plan(wanted: Manifest, inventory: Inventory, placed: Column, placement:
 def refetch(plan: Plan, chunks: Column, placed: Column, placement: Placement) -> Plan:
     """What is left of a plan when these chunks (ascending rows) were not on this disk after all: fetching them."""
     fetches = plan_fetches(plan.wanted, chunks, placement.take(np.searchsorted(placed, chunks)))
-    return replace(plan, copies=_no_copies(), fetches=fetches)
+    return replace(plan, moves={}, copies=_no_copies(), fetches=fetches)
 
 
 def _positions(chunks: Column, placed: Column) -> tuple[Column, Column]:

@@ -140,12 +140,17 @@ def test_a_stop_is_answered_while_the_store_is_slow(rig: Rig, gate: Callable[...
 def test_a_stop_is_answered_while_metadata_is_slow(rig: Rig, gate: Callable[..., Gate], free: int) -> None:
     """Store document, pointer, state, manifest, placement: at each of them."""
     slow = gate("get", free=free)
-    player = Player(rig.folder / "installed", slow)
+    told = Collector()
+    player = Player(rig.folder / "installed", slow, sink=told)
     watch = Stopwatch(player, slow)
     with pytest.raises(Interrupted):
         player.install()
     assert watch.elapsed() < AT_ONCE
     assert player.tree() == {}
+    events = len(told.events)
+    slow.opened.set()
+    no_worker_is_left()
+    assert len(told.events) == events
 
 
 def test_a_stop_is_answered_while_the_disk_is_slow(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chunkstore.ids import DIGEST_SIZE
@@ -41,7 +41,11 @@ def _only_whole_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("delta.fetching.MAX_GAP", 0)
 
 
+FEWER = settings(max_examples=settings().max_examples * 3 // 5)
+
+
 @pytest.mark.usefixtures("_only_whole_frames")
+@FEWER
 @given(pair=pairs(), average=AVERAGES)
 def test_an_update_is_the_other_build_for_the_price_that_was_shown(
     pair: tuple[dict[str, Entry], dict[str, Entry]], average: int
@@ -76,6 +80,7 @@ def test_an_update_is_the_other_build_for_the_price_that_was_shown(
         assert read_tree(player.root) == foreign.entries
 
 
+@FEWER
 @given(data=st.data(), average=AVERAGES)
 def test_depots_and_tags_make_one_tree(data: st.DataObject, average: int) -> None:
     """Depots of one build unite in one tree, whatever moves between them; tags choose among optional files."""

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from client.record import NotInstalled
+from client.road import SwapPending
+from client.verify import Unfinished
 from tests.kit.game import Entry, noise
 from tests.kit.mortality import killed_at
 from tests.kit.rig import Foreign, Player, Rig, read_tree
@@ -142,6 +144,11 @@ def test_an_update_killed_at_every_step(rig: Rig, tmp_path: Path) -> None:
         if case.build == 1 and not case.swapping:
             case.assert_is(1)
         assert case.player.status().state == ("interrupted" if case.lies_about else "installed")
+        if case.swapping:
+            with pytest.raises(SwapPending):
+                case.player.update(dry_run=True)
+            with pytest.raises(Unfinished):
+                case.player.verify()
         if case.swapping or moment % 2:
             other = case.copy(f"{moment} to another")
             other.player.update(build=3)
