@@ -19,8 +19,9 @@ from cli.players import controls_of, engine
 from cli.rivals import files_of, fixed_blocks, whole_files
 from cli.sizes import human
 from cli.toygame import A_TEXT, PROGRAM, WORLD, write_build
+from client.engine import Aim, Receipt, Settled
 from client.resolve import Wish
-from client.road import Aim, Receipt, Settled, install, update
+from client.road import install, update
 from client.verify import Verification, verify
 from manifest.events import Phase
 from publisher.commit import Release

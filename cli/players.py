@@ -15,8 +15,8 @@ from cli.compose import Entangled, Opened, reading
 from cli.output import Outcome
 from cli.sizes import counted, human
 from client.checking import Controls
+from client.engine import Engine, Settled, Usage
 from client.record import InstallFolder
-from client.road import Engine, Settled, Usage
 from client.work import Brake
 from manifest.registry import NotAStore
 

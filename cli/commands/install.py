@@ -42,8 +42,8 @@ def install(
     A folder that holds the game already is brought to the wanted build; files that are right are kept.
     """
     from cli.players import engine, settled_outcome
+    from client.engine import Aim
     from client.resolve import Wish
-    from client.road import Aim
     from client.road import install as go
 
     began = run.clock.monotonic()

@@ -24,8 +24,8 @@ def repair(run: Run, folder: Path, dry_run: bool, exit_code: bool) -> Outcome:
     The game stays at its build. Files that are not part of it are not touched.
     """
     from cli.players import engine_of_installed, settled_outcome
+    from client.engine import Aim
     from client.resolve import Wish
-    from client.road import Aim
     from client.road import update as go
 
     began = run.clock.monotonic()

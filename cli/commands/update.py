@@ -35,8 +35,8 @@ def update(
     --channel switches for good; --version and --build choose a build for this once. Only what changed is fetched.
     """
     from cli.players import engine_of_installed, settled_outcome
+    from client.engine import Aim
     from client.resolve import Wish
-    from client.road import Aim
     from client.road import update as go
 
     began = run.clock.monotonic()

@@ -110,7 +110,7 @@ def test_what_comes_while_the_update_runs_is_found_before_the_swap(rig: Rig, mon
         (player.root / "data/more").mkdir()
         (player.root / "data/more/pak").write_bytes(b"mine")
 
-    monkeypatch.setattr("client.road.sync_files", meanwhile)
+    monkeypatch.setattr("client.journey.sync_files", meanwhile)
     with pytest.raises(ForeignFiles):
         player.update()
     assert (player.root / "data/more/pak").read_bytes() == b"mine"

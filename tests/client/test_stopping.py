@@ -158,7 +158,7 @@ def test_a_stop_is_answered_while_the_disk_is_slow(
 ) -> None:
     """Making gigabytes durable takes seconds; the tree is still the old one then."""
     slow = gate("sync", free=0)
-    monkeypatch.setattr("client.road.sync_files", lambda _: slow.passes("sync"))
+    monkeypatch.setattr("client.journey.sync_files", lambda _: slow.passes("sync"))
     player = Player(rig.folder / "installed", slow)
     watch = Stopwatch(player, slow)
     with pytest.raises(Interrupted):

@@ -41,7 +41,7 @@ def before_the_transfer(monkeypatch: pytest.MonkeyPatch, act: Callable[[], objec
             acts.pop()()
         return transfer(*args)
 
-    monkeypatch.setattr("client.road.transfer", late)
+    monkeypatch.setattr("client.journey.transfer", late)
 
 
 def scratch(path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chunkstore.ids import DIGEST_SIZE
 from chunkstore.store import ObjectStore
 from chunkstore.wrappers.forward import ForwardingStore
-from client.road import Settled
+from client.engine import Settled
 from manifest.documents import Build
 from manifest.payload import decode_manifest
 from manifest.registry import BareRegistry

@@ -92,7 +92,7 @@ def test_a_disk_that_is_too_small_is_told_before_the_download(rig: Rig, monkeypa
     player = rig.player()
     player.install(build=1)
     usage = type("Usage", (), {"free": 16 * MIB})
-    monkeypatch.setattr("client.road.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("client.journey.shutil.disk_usage", lambda _: usage)
     with pytest.raises(DiskFull) as refused:
         player.update()
     assert refused.value.data["free_bytes"] == 16 * MIB
@@ -130,7 +130,7 @@ def test_a_disk_that_really_fills_up(rig: Rig, tmp_path: Path, monkeypatch: pyte
         with pytest.raises(DiskFull):
             player.install()
         assert player.content.requests == 0
-        monkeypatch.setattr("client.road._SPARE", 0)
+        monkeypatch.setattr("client.journey._SPARE", 0)
         hog = Hog(rig.store, disk / "ballast")
         player = Player(disk / "installed", hog, threads=1)
         with pytest.raises(DiskFull):

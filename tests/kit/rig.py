@@ -15,9 +15,10 @@ from chunkstore.store import ObjectStore
 from chunkstore.stores.memory import MemoryStore
 from chunkstore.wrappers.meter import MeteredStore, Traffic
 from client.checking import Controls
+from client.engine import Aim, Engine, Settled, Usage
 from client.remove import Removed, uninstall
 from client.resolve import Wish
-from client.road import Aim, Engine, Settled, Usage, install, update
+from client.road import install, update
 from client.status import Status, status
 from client.verify import Verification, verify
 from client.work import Brake
