@@ -212,7 +212,7 @@ class Journey:
             begun = self.staging.prepare(plan.build.tolist(), plan.staged)
             lost = transfer(plan, job)
             if len(lost):
-                self._place_all()
+                run_aside(self._place_all, cancel=engine.controls.cancel, brake=engine.controls.brake)
                 transfer(refetch(plan, lost, *unite_placements(self.union, self.contents)), job)
         finally:
             self.staging.close()

@@ -10,6 +10,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from chunkstore.errors import LocalProblem, Refused
 from chunkstore.store import PathUnusable
@@ -112,6 +113,8 @@ def clear_ground(root: str, plan: Plan, installed: Manifest, *, replace: bool) -
 
     Raises `ForeignFiles`, unless `replace` lets single files go, `FolderElsewhere` and `PathUnusable`.
     """
+    if plan.empty:
+        return []
     survey = _Survey(root, installed)
     for row in [*plan.build.tolist(), *plan.moves, *plan.entries]:
         survey.look_at(plan.wanted.paths[row], plan.wanted.kinds[row] == Kind.FOLDER)
@@ -133,10 +136,14 @@ class _Survey:
         self._ours = {
             path for path, kind in zip(installed.paths, installed.kinds.tolist(), strict=True) if kind != Kind.FOLDER
         }
-        self._spelled = _by_fold(installed)
+        self._installed = installed
         self.obstacles: list[tuple[str, bool]] = []
         self.strangers: dict[str, None] = {}
         self.in_folders: list[str] = []
+
+    @cached_property
+    def _spelled(self) -> dict[str, str]:
+        return _by_fold(self._installed)
 
     def look_at(self, path: str, is_folder: bool) -> None:
         """Looks at a place where an entry is to be put."""
