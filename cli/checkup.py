@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import packages_distributions
+from pathlib import Path
 
 from chunkstore.cutting import DEFAULT, Cutter
 from chunkstore.errors import LadingError, LocalProblem
+from chunkstore.oserrors import leaf_for
 from chunkstore.store import PathUnusable
 from cli import __version__, compose
 from cli.call import Run
@@ -74,14 +76,25 @@ def _names(run: Run) -> tuple[str, str]:
 
 
 def _state(run: Run) -> tuple[str, str]:
-    state = run.settings.state_dir
-    there = next(folder for folder in (state, *state.absolute().parents) if folder.exists())
+    state = run.settings.state_dir.absolute()
+    there = _nearest(state)
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise PathUnusable("the state folder cannot be written", where=str(there))
     if there != state:
         return f"{state}, not made yet", ""
     others = os.name == "posix" and state.stat().st_mode & 0o022
     return str(state), "other users of this machine can write to it" if others else ""
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder itself, or the first above it that is there."""
+    try:
+        folder.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return _nearest(folder.parent)
+    except OSError as error:
+        raise leaf_for(error, folder) from error
+    return folder
 
 
 def _store(run: Run) -> tuple[str, str]:

@@ -75,6 +75,7 @@ EXITS: Mapping[str, Exit] = MappingProxyType(
         "host-misconfigured": Exit.INTEGRITY,
         "installation-unfinished": Exit.INTEGRITY,
         "interrupted": Exit.INTERRUPTED,
+        "locale-not-utf8": Exit.LOCAL,
         "manifest-lost": Exit.INTEGRITY,
         "names-taken": Exit.LOCAL,
         "newer-format": Exit.LOCAL,

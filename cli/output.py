@@ -19,6 +19,7 @@ from chunkstore.store import Buffer
 from cli.exits import Exit, exit_of
 
 VERSION = 1
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -70,8 +71,9 @@ def result_document(command: str, outcome: Outcome) -> dict[str, Any]:
 
 
 def json_line(document: Mapping[str, Any]) -> str:
-    """`document` on one line."""
-    return json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
+    """`document` on one line. A stray byte in it becomes the text `\\udcNN`: strict readers refuse lone surrogates."""
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    return _SURROGATE.sub(lambda stray: rf"\\u{ord(stray[0]):04x}", text) + "\n"
 
 
 def error_text(error: LadingError) -> str:

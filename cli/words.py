@@ -17,6 +17,7 @@ from chunkstore.errors import Refused
 from cli import __version__
 from cli.call import Call, running
 from cli.config import SETTING_NAMES, load
+from cli.encoding import require_utf8
 from cli.output import Outcome
 
 
@@ -52,6 +53,7 @@ class Verb(_Words):
         own = {name: value for name, value in ctx.params.items() if name not in SETTING_NAMES}
         flags = {name: value for name, value in ctx.params.items() if name in SETTING_NAMES and value is not None}
         call.cancel.check()
+        require_utf8()
         with running(call, load(flags)) as run:
             outcome: Outcome = ctx.invoke(self.callback, run, **own)
             return outcome

@@ -29,6 +29,7 @@ from chunkstore.store import (
     Fetched,
     KeyMissing,
     ObjectTooLarge,
+    PathUnusable,
     ShortObject,
     Stat,
     check_key,
@@ -38,6 +39,8 @@ from chunkstore.store import (
 _TEMPORARY: Final = ".tmp"
 _LOCK: Final = "lock"
 _HASH_WINDOW: Final = 1 << 20
+# A pipe in the place of an object is opened at once instead of when somebody writes to it; files do not mind.
+_O_NONBLOCK: Final[int] = getattr(os, "O_NONBLOCK", 0)
 _NO_HARD_LINKS: Final = {
     errno.EPERM,
     errno.EACCES,
@@ -195,7 +198,7 @@ class FolderStore:
         try:
             os.link(temporary, path)
         except FileExistsError:
-            return not _is_object(path)  # raises where a folder is in the way
+            return not _is_object(path)  # raises where something else is in the way
         except OSError as error:
             if error.errno not in _NO_HARD_LINKS:
                 raise
@@ -237,7 +240,7 @@ def _mapped(path: str) -> Iterator[None]:
 def _reading(path: str) -> Iterator[int]:
     """`path` open for reading."""
     try:
-        fd = os.open(path, os.O_RDONLY | O_BINARY)
+        fd = os.open(path, os.O_RDONLY | O_BINARY | _O_NONBLOCK)
         try:
             yield fd
         finally:
@@ -245,6 +248,8 @@ def _reading(path: str) -> Iterator[int]:
     except FileNotFoundError as error:
         raise KeyMissing("there is no such object", where=path) from error
     except OSError as error:
+        if error.errno == errno.ESPIPE:
+            raise _in_the_way(path) from error
         raise leaf_for(error, path) from error
 
 
@@ -276,14 +281,18 @@ def _tag_of(path: str) -> str | None:
 
 
 def _is_object(path: str) -> bool:
-    """Whether a file is there. Raises `OSError` if that cannot be known, or if a folder is in the way."""
+    """Whether a file is there. Raises `OSError` if that cannot be known, `PathUnusable` if something else is there."""
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
         return False
-    if modes.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if not modes.S_ISREG(mode):
+        raise _in_the_way(path)
     return True
+
+
+def _in_the_way(path: str) -> PathUnusable:
+    return PathUnusable("not a file", where=path, cause="A folder, a pipe or a device lies where an object belongs.")
 
 
 def _walk(root: str, base: str, prefix: str) -> Iterator[Entry]:

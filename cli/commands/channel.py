@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 import click
 
 from cli import options
@@ -44,6 +46,13 @@ def show(run: Run, game: str, channel: str) -> Outcome:
     return Outcome(result={"game": game, **row}, text=channel_line(row))
 
 
+def _a_number(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    """What is not a number lies outside no range."""
+    if value is not None and isnan(value):
+        raise click.BadParameter("nan is not a number.", ctx, param)
+    return value
+
+
 @channel.command(name="set")
 @click.argument("game", metavar="GAME")
 @click.argument("channel", metavar="CHANNEL")
@@ -53,6 +62,7 @@ def show(run: Run, game: str, channel: str) -> Outcome:
     "--rollout",
     metavar="PERCENT",
     type=click.FloatRange(0, 100),
+    callback=_a_number,
     help="The share of players who get it; the others keep the build before.",
 )
 @click.option("--minimum", metavar="N", type=click.IntRange(0), help="The oldest build that may still run; 0 for any.")

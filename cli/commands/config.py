@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from cli.call import Run
 from cli.config import Origin, config_file
 from cli.output import Outcome
 from cli.words import Verbs
+
+_PASSWORD = re.compile(r"(://[^/?#:@]*:)[^/?#]*(@)")
 
 config = Verbs("config", help="Show the settings in force.")
 
@@ -21,7 +24,8 @@ config = Verbs("config", help="Show the settings in force.")
 def show(run: Run) -> Outcome:
     """Show every setting, its value and where that value is from.
 
-    A flag wins over the environment, the environment over the file, the file over the default. Secrets are masked.
+    A flag wins over the environment, the environment over the file, the file over the default. Secrets are masked,
+    and so is the password in an address.
     """
     file = config_file()
     rows = run.configuration.origins
@@ -34,6 +38,8 @@ def show(run: Run) -> Outcome:
 def _shown(row: Origin) -> Any:
     if row.secret and row.value is not None:
         return "***"
+    if isinstance(row.value, str):
+        return _PASSWORD.sub(r"\1***\2", row.value)
     return str(row.value) if isinstance(row.value, Path) else row.value
 
 

@@ -13,12 +13,16 @@ from jsonschema import Draft202012Validator
 from cli.config import SETTING_NAMES, key_of, variable_of
 from cli.main import VERBS
 from manifest.events import Item, Phase, Progress, ResultEvent, WarningEvent, event_document
+from publisher.lading_toml import BadConfig, load_source_config
+from publisher.patterns import Patterns
+from publisher.settings import Placed, SourceConfig
 from tests.kit.command import lading
 from tests.kit.commands import every_command
 
 ROOT = Path(__file__).parents[2]
 CLI = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 EVENTS = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
+SOURCE = (ROOT / "docs" / "lading-toml.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^### lading ([a-z ]+)\n(.*?)(?=^#|\Z)", CLI, re.MULTILINE | re.DOTALL))
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 
@@ -36,6 +40,44 @@ def test_every_option_is_documented(name: str) -> None:
 def test_every_setting_is_documented() -> None:
     rows = re.findall(r"^\| `([a-z_.]+)` \| `(LADING_\w+)` \|", CLI, re.MULTILINE)
     assert dict(rows) == {key_of(name): variable_of(name) for name in SETTING_NAMES}
+
+
+@pytest.fixture
+def described(tmp_path: Path) -> SourceConfig:
+    """What a source folder with the two documented files says."""
+    for language, name in (("toml", "lading.toml"), ("gitignore", ".ladingignore")):
+        (text,) = re.findall(rf"```{language}\n(.*?)```", SOURCE, re.DOTALL)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return load_source_config(tmp_path)
+
+
+def test_the_example_of_a_source_folder_is_understood(described: SourceConfig) -> None:
+    assert described.game == "frost"
+    assert [(depot.name, depot.platform, depot.optional) for depot in described.depots] == [
+        ("windows", "windows", False),
+        ("linux", "linux", False),
+        ("voices-de", None, True),
+    ]
+    assert described.depot("windows").mappings == (Placed("build/win64", ""), Placed("assets", "data"))
+    left_out = Patterns(described.depot("windows").ignore)
+    sources = ["a.pdb", "reporter.pdb", "a.tmp", "saves/1", "build/win64/tools/x", "build/win64/cache/x", "assets/x"]
+    assert [path for path in sources if not left_out.match(path)] == ["reporter.pdb", "assets/x"]
+
+
+@pytest.mark.parametrize("place", ["", "[[depot]]\n", "[[depot]]\n[[depot.mapping]]\n"])
+def test_every_key_of_a_source_folder_is_documented(tmp_path: Path, place: str) -> None:
+    (tmp_path / "lading.toml").write_text(f"{place}nonsense = 1", encoding="utf-8")
+    with pytest.raises(BadConfig) as caught:
+        load_source_config(tmp_path)
+    assert {key for key in caught.value.data["allowed"] if f"`{key}`" not in SOURCE} == set()
+
+
+def test_every_tag_is_documented(tmp_path: Path) -> None:
+    (tmp_path / "lading.toml").write_text("[[depot]]\ntags = { a = 'nonsense' }", encoding="utf-8")
+    with pytest.raises(BadConfig) as caught:
+        load_source_config(tmp_path)
+    kinds = caught.value.message.partition("Allowed here: ")[2].rstrip(".").split(", ")
+    assert set(kinds) == set(re.findall(r"^\| `([a-z-]+)", SOURCE.partition("| tag |")[2], re.MULTILINE))
 
 
 @pytest.fixture(scope="module")

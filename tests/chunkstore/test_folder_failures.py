@@ -122,3 +122,23 @@ def test_killed_at_any_call_the_object_is_whole_or_as_before(tmp_path: Path, ver
     assert len(killed) > 12
     assert set(killed) == {"before", "after"}
     assert outcomes[-1] == ["0", "after"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
+def test_a_pipe_in_the_place_of_an_object_is_named_and_waited_for_by_nobody(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    os.mkfifo(tmp_path / "k")
+    uses: list[Callable[[], object]] = [
+        lambda: store.get("k", limit=1),
+        lambda: store.get_range("k", 0, 1),
+        lambda: store.stat("k"),
+        lambda: store.put("k", b"x"),
+        lambda: store.replace("k", b"x", match=None),
+        lambda: store.replace("k", b"x", match="0"),
+        lambda: store.delete("k"),
+    ]
+    for use in uses:
+        with pytest.raises(PathUnusable) as caught:
+            use()
+        assert caught.value.where == str(tmp_path / "k")
+        assert caught.value.message == "not a file"

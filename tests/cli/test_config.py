@@ -147,3 +147,20 @@ def test_config_show_names_origins_and_masks_secrets(lading: Lading, monkeypatch
     text = lading("config", "show").stdout
     assert "very secret" not in finished.stdout + text
     assert "environment LADING_TOKEN" in text
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://ann:pa:ss@word@games.example/a", "https://ann:***@games.example/a"),
+        ("https://:secret@games.example", "https://:***@games.example"),
+        ("https://ann@games.example:8443/b:c@d", "https://ann@games.example:8443/b:c@d"),
+        ("https://games.example:8443/@d", "https://games.example:8443/@d"),
+        ("C:/games@home", "C:/games@home"),
+    ],
+)
+def test_config_show_masks_the_password_of_an_address(lading: Lading, address: str, shown: str) -> None:
+    words = ("config", "show", "--store", address, "--server", address)
+    settings = lading(*words, "--json").document["result"]["settings"]
+    assert (settings["store"]["value"], settings["server"]["value"]) == (shown, shown)
+    assert [line.split()[1] for line in lading(*words).stdout.splitlines()[:2]] == [shown, shown]

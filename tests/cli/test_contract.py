@@ -175,3 +175,12 @@ def test_ndjson_numbers_without_gaps() -> None:
     sink.emit(Phase("fetch"))
     sink.emit(Item("a/b", "added"))
     assert [event["seq"] for event in Finished(0, "", stream.getvalue()).events] == [1, 2]
+
+
+@pytest.mark.parametrize("talk", ["--json", "--events"])
+def test_words_that_are_not_utf8_still_make_a_document_of_unicode(lading: Lading, talk: str) -> None:
+    """A lone surrogate, escaped or not, is what strict readers of JSON refuse."""
+    finished = lading("game", "list", "--store", "none:a\\\udcff", talk)
+    assert finished.exit == 2
+    document = finished.document if talk == "--json" else finished.events[-1]
+    assert document["error"]["where"] == "none:a\\\\udcff"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.command import Finished, Lading
+from tests.kit.privileges import unprivileged_folder
 from tests.kit.shop import Shop
 
 
@@ -79,3 +80,16 @@ def test_people_read_a_line_for_each(lading: Lading, shop: Shop) -> None:
     told = lading("doctor")
     assert told.exit == 0
     assert [line.split()[0] for line in told.stdout.splitlines()] == ["ok"] * 5
+
+
+def test_a_state_folder_that_may_not_be_looked_at(lading: Lading, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.checkup.packages_distributions", dict)  # they may lie where nobody may look
+    with unprivileged_folder() as home:
+        monkeypatch.setattr("cli.config.config_file", lambda: home / "config.toml")
+        monkeypatch.setenv("LADING_STATE_DIR", str(home / "state"))
+        (home / "shut").mkdir(mode=0o600)
+        (home / "state").symlink_to(home / "shut" / "state")
+        examined = lading("doctor", "--json")
+    error = examined.document["error"]
+    assert (examined.exit, error["code"], error["where"]) == (7, "path-unusable", str(home / "state"))
+    assert states(examined)["state folder"] == "failed"

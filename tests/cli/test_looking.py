@@ -188,6 +188,8 @@ def test_a_channel_is_moved_by_hand(shop_of_two: Shop) -> None:
     rolled = shop.result("channel", "set", "toy", "stable", "--rollout", "12.5")
     assert (rolled["rollout"], rolled["changed"]) == (12.5, True)
     assert shop("channel", "set", "toy", "stable", "--rollout", "12.5", "--exit-code").exit == 3
+    for share in ("nan", "inf", "-inf", "101"):
+        assert shop("channel", "set", "toy", "stable", f"--rollout={share}").document["error"]["code"] == "usage"
     assert shop("channel", "set", "toy", "stable", "--build", "77").exit == 5
     assert shop("channel", "set", "toy", "stable", "--minimum", "2").exit == 2
     assert shop.result("channel", "show", "toy", "stable")["build"] == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -27,6 +28,31 @@ def test_output_is_utf8_whatever_the_locale_says() -> None:
     finished = run("config", "show", LADING_STORE="/spiele/Überfahrt", PYTHONIOENCODING="ascii")
     assert finished.returncode == 0
     assert "/spiele/Überfahrt" in finished.stdout.decode()
+
+
+NOT_UTF8 = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps names as Unicode")
+def test_names_that_would_be_read_in_another_encoding_are_refused(tmp_path: Path) -> None:
+    """A build of `ü` must not be published as mojibake, or fail in the middle of an install."""
+    store = tmp_path / "store"
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "漢.txt").touch()
+    words = ("publish", str(tmp_path / "source"), "toy", "--store", str(store), "--json")
+    finished = run(*words, **NOT_UTF8)
+    assert finished.returncode == 7
+    error = json.loads(finished.stdout)["error"]
+    assert error["code"] == "locale-not-utf8"
+    assert "PYTHONUTF8=1" in error["next"]
+    assert not store.exists()
+    assert run(*words, **NOT_UTF8 | {"PYTHONUTF8": "1", "LADING_STATE_DIR": str(tmp_path / "state")}).returncode == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps names as Unicode")
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["install", "--help"]])
+def test_asking_needs_no_locale(words: list[str]) -> None:
+    assert run(*words, **NOT_UTF8).returncode == 0
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
