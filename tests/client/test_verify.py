@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
 
@@ -107,15 +107,17 @@ def test_verifying_changes_nothing(player: Player, full: bool) -> None:
     assert snapshot(player.root) == before
 
 
-def test_a_lost_manifest_is_fetched_again(player: Player) -> None:
-    """Without it nothing can be compared; with the registry at hand it costs its bytes and no content."""
-    shutil.rmtree(player.root / ".lading" / "manifests")
+@pytest.mark.parametrize("lose", [Path.unlink, lambda path: flip(path, 100)], ids=["gone", "damaged"])
+def test_a_lost_manifest_is_fetched_again(player: Player, lose: Callable[[Path], object]) -> None:
+    """Without it nothing can be compared; with the registry at hand it costs its bytes, and no file becomes foreign."""
+    (manifest,) = (player.root / ".lading" / "manifests").iterdir()
+    lose(manifest)
     for command in (player.verify, player.uninstall):
         with pytest.raises(ManifestLost):
             command()
     assert player.status().state == "wounded"
     flip(player.root / "data/b.pak", 0)
-    mended = player.repair()
+    mended = player.update()
     assert (mended.files_changed, player.tree()) == (1, TREE)
     assert player.verify(full=True).wounds == []
 
