@@ -45,9 +45,14 @@ def timestamp_key(game: str) -> str:
     return f"tuf/{game}/timestamp.json"
 
 
+def states_prefix(game: str) -> str:
+    """Where all states of a game lie, the present one and earlier ones."""
+    return f"tuf/{game}/state/"
+
+
 def state_key(game: str, digest: str) -> str:
     """The document that lists a game's builds and channels; named by its BLAKE3."""
-    return f"tuf/{game}/state/{digest}.json"
+    return f"{states_prefix(game)}{digest}.json"
 
 
 def claim_key(game: str, number: int) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from chunkstore.errors import Refused
+from chunkstore.errors import Corrupt, LocalProblem, Refused
 from chunkstore.ids import digest_of, hex_to_digest
-from chunkstore.store import KeyMissing, ObjectReader, ObjectStore
+from chunkstore.store import KeyMissing, NotListable, ObjectReader, ObjectStore
 from manifest.documents import (
     BadDocument,
     Build,
@@ -28,7 +28,7 @@ from manifest.documents import (
     natural,
     parse_json,
 )
-from manifest.keys import claim_key, state_key, timestamp_key
+from manifest.keys import claim_key, state_key, states_prefix, timestamp_key
 from manifest.names import check_name
 
 MAX_TIMESTAMP = 4 * 1024
@@ -37,9 +37,10 @@ _PREFIX = "tuf/"
 
 
 def list_games(store: ObjectStore) -> list[str]:
-    """The names of all games, sorted. Needs a store that can list."""
-    keys = [entry.key for entry in store.list(_PREFIX)]
-    return sorted(name for key in keys if key == timestamp_key(name := key.split("/")[1]))
+    """The names of all games, sorted; one whose pointer is lost is a game, too. Needs a store that can list."""
+    keys = {entry.key for entry in store.list(_PREFIX)}
+    names = {key.split("/")[1] for key in keys if key.count("/") > 1}
+    return sorted(name for name in names if timestamp_key(name) in keys or _had_pointer(store, name))
 
 
 def read_game(store: ObjectReader, game: str) -> GameState:
@@ -62,10 +63,43 @@ def read_game(store: ObjectReader, game: str) -> GameState:
     return replace(state, tag=pointer.etag)
 
 
+def find_game(store: ObjectStore, game: str) -> GameState:
+    """As `read_game`, where the store can be looked through if there is no pointer. Raises `PointerLost`, too."""
+    try:
+        return read_game(store, game)
+    except GameMissing:
+        if not _had_pointer(store, game):
+            raise
+    try:
+        return read_game(store, game)  # it may have been made in between
+    except GameMissing as error:
+        where = f"{store.url}/{timestamp_key(game)}"
+        raise PointerLost(f"the pointer to the present state of {game} is lost", where=where) from error
+
+
+def _had_pointer(store: ObjectStore, game: str) -> bool:
+    """Whether a later state than the first was ever written: it takes a pointer to get there.
+
+    A first state without a pointer is what a killed first publish leaves.
+    """
+    try:
+        return any(_version_at(store, entry.key) > 1 for entry in store.list(states_prefix(game)))
+    except NotListable:
+        return False
+
+
+def _version_at(store: ObjectStore, key: str) -> int:
+    """The version of the state at `key`; 0 if it cannot be read, for then it proves nothing."""
+    try:
+        return natural(parse_json(store.get(key, limit=MAX_STATE).data, "state document"), "version")
+    except (Corrupt, KeyMissing):
+        return 0
+
+
 def write_game(store: ObjectStore, state: GameState) -> GameState:
     """Makes `state`, one version further, the present one.
 
-    Raises `Conflict` if the game moved since `state` was read, and `TooManyBuilds`.
+    Raises `Conflict` if the game moved since `state` was read, `TooManyBuilds` and `UnreadableState`.
     """
     state = replace(state, version=state.version + 1)
     data = canonical_json(
@@ -79,6 +113,10 @@ def write_game(store: ObjectStore, state: GameState) -> GameState:
     )
     if len(data) > MAX_STATE:
         raise TooManyBuilds(f"{state.game} would have {len(state.builds)} builds", where=state.game)
+    try:
+        _state_from_json(state.game, data)
+    except BadDocument as error:
+        raise UnreadableState(f"the new state could not be read again: {error.message}", where=state.game) from error
     digest = digest_of(data).hex()
     store.put(state_key(state.game, digest), data)
     pointer = canonical_json({"version": state.version, "state": digest, "size": len(data)})
@@ -132,6 +170,22 @@ def _builds_by_number(rows: list[object]) -> dict[int, Build]:
 def _check_channel(state: GameState, channel: Channel) -> None:
     if channel.build not in state.builds or (channel.previous and channel.previous not in state.builds):
         raise BadDocument(f"channel {channel.name} points to a build that does not exist")
+
+
+class PointerLost(Corrupt):
+    """A game has states, but nothing says any more which of them is the present one."""
+
+    code = "pointer-lost"
+    default_cause = "The game's timestamp.json was deleted, or was left out when the store was copied."
+    default_next = "Copy tuf/GAME/timestamp.json from another copy of the store; nothing was changed."
+
+
+class UnreadableState(LocalProblem):
+    """The documents of a game would hold what every reader refuses; they were not written."""
+
+    code = "unreadable-state"
+    default_cause = "The clock of this machine is set to before 1970, or a number is larger than documents can hold."
+    default_next = "Set the clock, then run the command again; nothing was changed."
 
 
 class TooManyBuilds(Refused):

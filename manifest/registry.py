@@ -19,7 +19,7 @@ from manifest.documents import GameState, believed, canonical_json, found_at, na
 from manifest.heads import MAX_HEAD, BadHead, Head, decode_head, encode_head
 from manifest.keys import STORE, diff_key, head_key, manifest_key, note_key, pack_key, packs_prefix, placement_key
 from manifest.payload import MAX_PAYLOAD
-from manifest.plain import claim_number, list_games, read_game, write_game
+from manifest.plain import claim_number, find_game, list_games, read_game, write_game
 
 FORMAT = 1
 MAX_STORE_DOCUMENT = 4096
@@ -183,6 +183,9 @@ class BareRegistry(BareReader):
     def __init__(self, store: ObjectStore) -> None:
         super().__init__(store)
         self.store = store
+
+    def game(self, game: str) -> GameState:
+        return find_game(self.store, game)
 
     def games(self) -> list[str]:
         return list_games(self.store)

@@ -96,21 +96,48 @@ def write_sealed(registry: RegistryWriter, state: GameState, sealed: Sealed) -> 
 
 
 def commit(
-    registry: RegistryWriter, state: GameState, sealed: Sealed, release: Release, now: int
-) -> tuple[GameState, Build]:
-    """Makes the build live. The loser of a race inherits the other depots again and retries. Raises `VersionTaken`."""
-    number = registry.claim_number(state)
+    registry: RegistryWriter, state: GameState, sealed: Sealed, release: Release, now: int, *, if_changed: bool
+) -> tuple[GameState, Build, bool]:
+    """Makes the build live; the state with it, the build, and whether it is new.
+
+    The loser of a race looks again whether a new build is wanted, inherits the other depots again and retries. Raises
+    `VersionTaken`.
+    """
+    number = 0
     for attempt in range(_COMMIT_TRIES):
+        while not is_free(state, release, number):
+            number = registry.claim_number(state)
         state, build = plan_build(registry, state, sealed, release, number, now)
         try:
-            return registry.commit(state), build
+            return registry.commit(state), build, True
         except Conflict:
             if attempt == _COMMIT_TRIES - 1:
                 raise
-            state = registry.game(state.game)
-            if number <= max(state.builds, default=0):
-                number = registry.claim_number(state)
+        state = registry.game(state.game)
+        same = same_build(state, sealed, release, if_changed=if_changed)
+        if same:
+            return state, same, False
     raise RuntimeError("unreachable: the last try returns or raises")
+
+
+def is_free(state: GameState, release: Release, number: int) -> bool:
+    """Whether a new build may have this number: above all others and, if it is the label as well, no other's label."""
+    if number <= max(state.builds, default=0):
+        return False
+    return release.version is not None or all(build.version != str(number) for build in state.builds.values())
+
+
+def same_build(state: GameState, sealed: Sealed, release: Release, *, if_changed: bool) -> Build | None:
+    """The build that has this content already, if a new one is not wanted."""
+    depots = depots_of(state, sealed, release)
+    parent = parent_build(state, release)
+    if if_changed and parent and dict(parent.depots) == depots:
+        return parent
+    for number in sorted(state.builds, reverse=True):
+        build = state.builds[number]
+        if build.version == release.version and dict(build.depots) == depots:
+            return build
+    return None
 
 
 def plan_build(
@@ -120,7 +147,7 @@ def plan_build(
     depots = depots_of(state, sealed, release)
     version = release.version or str(number)
     for other in state.builds.values():
-        if other.version == version and dict(other.depots) != depots and release.version:
+        if other.version == version and dict(other.depots) != depots:
             raise VersionTaken(
                 f"{state.game} has a build with the version {version} and other content (#{other.number})",
                 where=state.game,

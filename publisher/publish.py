@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import TypeAlias
 
@@ -34,9 +35,10 @@ from publisher.commit import (
     Release,
     Sealed,
     commit,
-    depots_of,
+    is_free,
     parent_build,
     plan_build,
+    same_build,
     seal,
     write_diffs,
     write_sealed,
@@ -103,16 +105,16 @@ def publish(request: PublishRequest, world: World) -> Published:
     """Publishes one depot of a game."""
     run = _Publish(request, world)
     sealed = run.seal(run.read())
-    same = run.same_build(sealed)
+    same = same_build(run.state, sealed, request.release, if_changed=request.if_changed)
     if request.dry_run:
-        build, pointed = same or run.planned(sealed), False
+        build, created, pointed = same or run.planned(sealed), same is None, False
     elif same:
-        build, pointed = run.mend(sealed, same)
+        build, created, pointed = same, False, run.mend(sealed, same)
     else:
-        build, pointed = run.go_live(sealed), request.release.channel is not None
+        build, created, pointed = run.go_live(sealed)
     return Published(
         build=build,
-        created=same is None,
+        created=created,
         pointed=pointed,
         manifest=sealed.ref.manifest,
         files=sealed.ref.files,
@@ -180,54 +182,50 @@ class _Publish:
         del self.known  # the largest thing that a publish holds, and not needed any more
         return known.into_placement(ids)
 
-    def same_build(self, sealed: Sealed) -> Build | None:
-        """The build that has this content already, if a new one is not wanted."""
-        release = self.request.release
-        depots = depots_of(self.state, sealed, release)
-        parent = parent_build(self.state, release)
-        if self.request.if_changed and parent and dict(parent.depots) == depots:
-            return parent
-        for number in sorted(self.state.builds, reverse=True):
-            build = self.state.builds[number]
-            if build.version == release.version and dict(build.depots) == depots:
-                return build
-        return None
-
     def planned(self, sealed: Sealed) -> Build:
         """The build that would go live now."""
-        number = max(self.state.builds, default=0) + 1
-        now = int(self.world.clock.now())
-        return plan_build(self.world.registry, self.state, sealed, self.request.release, number, now)[1]
+        state, release = self.state, self.request.release
+        above = count(max(state.builds, default=0) + 1)
+        number = next(number for number in above if is_free(state, release, number))
+        return plan_build(self.world.registry, state, sealed, release, number, int(self.world.clock.now()))[1]
 
-    def mend(self, sealed: Sealed, build: Build) -> tuple[Build, bool]:
-        """Writes what the store had lost of a build that is live already; whether its channel came to point to it.
-
-        A channel only moves forward here: going back is a decision, and `channel set` takes it.
-        """
+    def mend(self, sealed: Sealed, build: Build) -> bool:
+        """Writes what the store had lost of a build that is live already; whether its channel came to point to it."""
         registry, state = self.world.registry, self.state
         if sealed.placement is not None:
             write_sealed(registry, state, sealed)
             write_diffs(registry, state, sealed, newest_only=False)
             self._store_notes()
         self._remember(sealed)
-        channel = self.request.release.channel
-        if channel is None or (channel in state.channels and state.channels[channel].build >= build.number):
-            return build, False
-        self.state, pointed = set_channel(registry, state.game, channel, ChannelChange(build=build.number))
-        return build, pointed
+        return self._point_to(build)
 
-    def go_live(self, sealed: Sealed) -> Build:
-        """Stores the metadata in order and moves the game's pointer."""
+    def go_live(self, sealed: Sealed) -> tuple[Build, bool, bool]:
+        """Stores the metadata in order and moves the game's pointer; the build, whether it is new and pointed to.
+
+        It is not new if another publish of the same content was faster.
+        """
         world, registry, release = self.world, self.world.registry, self.request.release
         world.sink.emit(Phase("commit"))
         write_sealed(registry, self.state, sealed)
         write_diffs(registry, self.state, sealed, newest_only=True)
         self._store_notes()
         world.cancel.check()
-        self.state, build = commit(registry, self.state, sealed, release, int(world.clock.now()))
+        now, if_changed = int(world.clock.now()), self.request.if_changed
+        self.state, build, created = commit(registry, self.state, sealed, release, now, if_changed=if_changed)
         self._remember(sealed)
         write_diffs(registry, self.state, sealed, newest_only=False)
-        return build
+        return build, created, release.channel is not None if created else self._point_to(build)
+
+    def _point_to(self, build: Build) -> bool:
+        """Moves the channel to a build that was live already; whether it had to move.
+
+        It only moves forward: going back is a decision, and `channel set` takes it.
+        """
+        state, channel = self.state, self.request.release.channel
+        if channel is None or (channel in state.channels and state.channels[channel].build >= build.number):
+            return False
+        self.state, pointed = set_channel(self.world.registry, state.game, channel, ChannelChange(build=build.number))
+        return pointed
 
     @cached_property
     def known(self) -> KnownChunks:

@@ -22,6 +22,7 @@ EXITS = {
     "object-too-large": 6,
     "object-truncated": 6,
     "path-unusable": 7,
+    "pointer-lost": 6,
     "store-unavailable": 8,
     "unknown-feature": 7,
     "wrong-payload": 6,

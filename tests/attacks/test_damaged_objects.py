@@ -37,7 +37,7 @@ _CONTAINER = {
 # threads: which of two errors is met first is chance.
 INSTALL: dict[str, dict[str, str | None]] = {
     "store document": {**_DOCUMENT, "missing": "not-a-store"},
-    "pointer": {**_DOCUMENT, "missing": "game-missing"},
+    "pointer": {**_DOCUMENT, "missing": "pointer-lost"},
     "state": {**_DOCUMENT, "missing": "object-missing"},
     "head": {
         "truncated": "bad-head",

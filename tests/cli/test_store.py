@@ -103,6 +103,24 @@ def test_a_damaged_pointer_hides_the_whole_game(shop_of_three: Shop) -> None:
     assert damaged(shop_of_three) == [("timestamp.json", "bad-document", [None])]
 
 
+def test_a_lost_pointer_is_named_and_no_publish_begins_the_game_anew(shop_of_three: Shop) -> None:
+    pointer = shop_of_three.store / "tuf/toy/timestamp.json"
+    kept = pointer.read_bytes()
+    spoil(pointer, "gone")
+    before = shop_of_three.objects()
+    assert damaged(shop_of_three) == [("timestamp.json", "pointer-lost", [None])]
+    for refused in (
+        shop_of_three.publish("--version", "1.0"),
+        shop_of_three("game", "create", "toy"),
+        shop_of_three("build", "list", "toy"),
+    ):
+        assert (refused.exit, refused.document["error"]["code"]) == (6, "pointer-lost")
+        assert "timestamp.json" in refused.document["error"]["next"]
+    assert shop_of_three.objects() == before
+    pointer.write_bytes(kept)
+    assert damaged(shop_of_three) == []
+
+
 def test_two_swapped_packs_are_both_named(shop_of_three: Shop) -> None:
     one, two = pack_of(shop_of_three, smallest=True), pack_of(shop_of_three, smallest=False)
     first, second = one.read_bytes(), two.read_bytes()

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chunkstore.ids import digest_of
-from chunkstore.store import Conflict, KeyMissing, ObjectTooLarge
+from chunkstore.store import Conflict, KeyMissing, NotListable, ObjectTooLarge
 from chunkstore.stores.memory import MemoryStore
+from chunkstore.wrappers.fault import FaultyStore, fail_before
 from manifest import plain
 from manifest.documents import (
     BadDocument,
@@ -28,7 +29,16 @@ from manifest.documents import (
 )
 from manifest.keys import claim_key, state_key, timestamp_key
 from manifest.names import BadName
-from manifest.plain import TooManyBuilds, claim_number, list_games, read_game, write_game
+from manifest.plain import (
+    PointerLost,
+    TooManyBuilds,
+    UnreadableState,
+    claim_number,
+    find_game,
+    list_games,
+    read_game,
+    write_game,
+)
 from tests.kit.clock import FakeClock
 
 REF = DepotRef("ab" * 32, 10, 1, 1, 5)
@@ -77,6 +87,14 @@ def test_a_state_that_no_reader_takes_is_not_written(store: MemoryStore, monkeyp
     assert list(store.list("")) == []
 
 
+def test_a_state_that_every_reader_refuses_is_not_written(store: MemoryStore) -> None:
+    """A clock before 1970 dates a build so."""
+    early = {1: replace(BUILDS[1], published_at=-1)}
+    with pytest.raises(UnreadableState, match="published_at"):
+        write_game(store, GameState("game", "shared", builds=early))
+    assert list(store.list("")) == []
+
+
 def test_numbers_are_claimed_once(store: MemoryStore) -> None:
     assert [claim_number(store, STATE) for _ in range(3)] == [3, 4, 5]
     store.put(claim_key("game", 7), b"{}")
@@ -92,6 +110,59 @@ def test_games_are_listed_by_their_pointers(store: MemoryStore) -> None:
     store.put("tuf/README", b"hello")
     store.put("tufa/timestamp.json", b"{}")
     assert list_games(store) == ["a", "a.2", "b"]
+
+
+@pytest.fixture
+def lost(store: MemoryStore) -> MemoryStore:
+    """A store whose game changed twice, and then lost its pointer."""
+    write_game(store, replace(write_game(store, STATE), channels={}))
+    store.delete(timestamp_key("game"))
+    return store
+
+
+def test_a_game_whose_pointer_is_lost_is_not_taken_for_a_new_one(lost: MemoryStore) -> None:
+    with pytest.raises(PointerLost) as caught:
+        find_game(lost, "game")
+    assert caught.value.where == "memory:/tuf/game/timestamp.json"
+    assert list_games(lost) == ["game"]
+    with pytest.raises(GameMissing):
+        find_game(lost, "gam")
+
+
+def test_a_first_publish_that_was_killed_leaves_no_game(store: MemoryStore) -> None:
+    claim_number(store, STATE)
+    write_game(store, STATE)
+    store.delete(timestamp_key("game"))
+    with pytest.raises(GameMissing):
+        find_game(store, "game")
+    assert list_games(store) == []
+
+
+@pytest.mark.parametrize("data", [b"<html>", b"{}", b'{"version": 2'])
+def test_a_state_that_cannot_be_read_proves_no_game(store: MemoryStore, data: bytes) -> None:
+    store.put(state_key("game", "00"), data)
+    with pytest.raises(GameMissing):
+        find_game(store, "game")
+
+
+def test_finding_a_game_lists_nothing(store: MemoryStore) -> None:
+    state = write_game(store, STATE)
+    counted = FaultyStore(store, ())
+    assert find_game(counted, "game") == state
+    assert (counted.calls("get"), counted.calls("list")) == (2, 0)
+
+
+def test_where_nothing_can_be_listed_a_game_without_pointer_is_missing(lost: MemoryStore) -> None:
+    web = FaultyStore(lost, [fail_before("list", 1, NotListable("a web host lists nothing"))])
+    with pytest.raises(GameMissing):
+        find_game(web, "game")
+    web.assert_exhausted()
+
+
+def test_a_game_that_is_made_while_it_is_looked_for_is_found(store: MemoryStore) -> None:
+    made = write_game(store, replace(write_game(store, STATE), channels={}))
+    late = FaultyStore(store, [fail_before("get", 1, KeyMissing("not yet"))])
+    assert find_game(late, "game") == made
 
 
 def test_a_game_that_is_not_there(store: MemoryStore) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -142,18 +144,24 @@ def test_a_publish_that_fails_leaves_no_file_open(machine: Publisher) -> None:
     assert [link for link in links if str(machine.folder) in link] == []
 
 
-def test_the_loser_of_a_race_tries_again_on_top_of_the_winner(machine: Publisher, tmp_path: Path) -> None:
-    machine.publish()
-    other = Publisher(write(tmp_path / "dlc", {"dlc.pak": noise(50_000, "dlc")}), tmp_path / "other", machine.store)
+def overtaken(machine: Publisher, overtake: Callable[[], Published]) -> list[Published]:
+    """Somebody else publishes when the machine's next publish is about to move the pointer; what came of theirs."""
     raced: list[Published] = []
 
     class Racing(FaultyStore):
         def replace(self, key: str, data: object, *, match: str | None) -> str:
             if key == timestamp_key("toy") and not raced:
-                raced.append(other.publish(depot=DepotConfig("dlc")))
+                raced.append(overtake())
             return super().replace(key, data, match=match)  # type: ignore[arg-type]
 
     machine.store = Racing(machine.store, ())
+    return raced
+
+
+def test_the_loser_of_a_race_tries_again_on_top_of_the_winner(machine: Publisher, tmp_path: Path) -> None:
+    machine.publish()
+    other = Publisher(write(tmp_path / "dlc", {"dlc.pak": noise(50_000, "dlc")}), tmp_path / "other", machine.store)
+    raced = overtaken(machine, lambda: other.publish(depot=DepotConfig("dlc")))
     write(machine.folder, {"c.txt": b"other"})
     mine = machine.publish()
     assert raced[0].build.number != mine.build.number
@@ -161,6 +169,30 @@ def test_the_loser_of_a_race_tries_again_on_top_of_the_winner(machine: Publisher
     state = machine.registry.game("toy")
     assert state.channels["stable"].build == mine.build.number
     assert set(state.builds) == {1, raced[0].build.number, mine.build.number}
+
+
+@pytest.mark.parametrize("said", [{"version": "1.1"}, {"if_changed": True}], ids=str)
+@pytest.mark.parametrize("published_before", [True, False])
+def test_a_race_of_equal_content_makes_one_build(
+    machine: Publisher, tmp_path: Path, said: dict[str, Any], published_before: bool
+) -> None:
+    if published_before:
+        machine.publish(version="1.0")
+    write(machine.folder, {"c.txt": b"other"})
+    twin = Publisher(machine.folder, tmp_path / "twin", machine.store)
+    raced = overtaken(machine, lambda: twin.publish(**said))
+    mine = machine.publish(**said)
+    assert (raced[0].created, mine.created, mine.pointed) == (True, False, False)
+    assert mine.build == raced[0].build
+    assert set(machine.registry.game("toy").builds) == {*([1] if published_before else []), mine.build.number}
+
+
+def test_the_loser_of_a_race_of_equal_content_still_has_its_channel(machine: Publisher, tmp_path: Path) -> None:
+    twin = Publisher(machine.folder, tmp_path / "twin", machine.store)
+    raced = overtaken(machine, lambda: twin.publish(version="1.0"))
+    mine = machine.publish(version="1.0", channel="beta")
+    assert (mine.build, mine.created, mine.pointed) == (raced[0].build, False, True)
+    assert machine.registry.game("toy").channels["beta"].build == mine.build.number
 
 
 def test_a_race_that_is_never_won_is_a_named_conflict(machine: Publisher) -> None:
@@ -184,6 +216,25 @@ def test_a_label_names_one_content(machine: Publisher) -> None:
     back = machine.publish(version="1.0")
     assert (back.build, back.created, back.pointed) == (first.build, False, False)
     assert machine.registry.game("toy").channels["stable"].build == second.build.number
+
+
+def test_a_number_is_no_label_if_another_build_has_it_as_its_own(machine: Publisher) -> None:
+    machine.publish(version="2")
+    write(machine.folder, {"c.txt": b"other"})
+    told = machine.publish(dry_run=True).build
+    done = machine.publish().build
+    assert (told.number, told.version) == (done.number, done.version) == (3, "3")
+    write(machine.folder, {"c.txt": b"a third"})
+    assert machine.publish(version="2.1").build.number == 4
+
+
+def test_a_label_that_is_taken_in_a_race_is_no_number_either(machine: Publisher, tmp_path: Path) -> None:
+    machine.publish()
+    other = Publisher(write(tmp_path / "other", {"a.bin": b"other"}), tmp_path / "its state", machine.store)
+    raced = overtaken(machine, lambda: other.publish(version="4"))
+    mine = machine.publish()
+    assert (raced[0].build.number, raced[0].build.version) == (3, "4")
+    assert (mine.build.number, mine.build.version) == (5, "5")
 
 
 def test_the_same_label_on_another_channel_points_it_to_the_build(machine: Publisher) -> None:
