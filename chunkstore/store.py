@@ -168,6 +168,8 @@ class StoreUnavailable(Unavailable):
 
     code = "store-unavailable"
     default_cause = "The network, the web host or the disk failed for the moment."
+    # The beginning of a range that broke off, where it is known: whoever asks again may ask for the rest only.
+    arrived: bytes = b""
 
 
 class HostMisconfigured(Corrupt):

@@ -122,15 +122,16 @@ class HttpStore:
             return Fetched(data, digest_of(data).hex())
 
     def get_range(self, key: str, offset: int, length: int) -> bytes:
-        """A `Range` request. A host that answers with the whole object is refused before its body is read."""
+        """A `Range` request. A host that answers with the whole object is refused before its body is read.
+
+        The error of a body that broke off carries what arrived, unless it came too slowly to be worth going on with.
+        """
         check_range(offset, length)
         with self._asking("GET", key, f"bytes={offset}-{offset + length - 1}") as (response, where):
             _expect_range(response, offset, length, where)
-            data = self._body(response, length + 1, where)
+            data = self._body(response, length + 1, where, least=length)
         if len(data) > length:
             raise HostMisconfigured(f"the host sent more than the {length} bytes asked for", where=where)
-        if len(data) < length:
-            raise StoreUnavailable(f"the body ended after {len(data)} of {length} bytes", where=where)
         return data
 
     def stat(self, key: str) -> Stat:
@@ -176,37 +177,45 @@ class HttpStore:
             request = request.header("Range", span)
         if key in self._missed or _CHANGES.match(key):
             request = request.header("Cache-Control", "no-cache")
-        try:
-            with request.build_streamed() as response:
-                self._remember(key, missing=response.status in _MISSING)
-                yield response, where
-        except PyreqwestError as error:
-            raise _leaf_for(error, where) from error
+        with _leaves(where), request.build_streamed() as response:
+            self._remember(key, missing=response.status in _MISSING)
+            yield response, where
 
     def _remember(self, key: str, *, missing: bool) -> None:
         """An object that was absent a moment ago is asked for again past the caches, which may hold the 404."""
         if missing or key in self._missed:
             (self._missed.add if missing else self._missed.discard)(key)
 
-    def _body(self, response: SyncResponse, most: int, where: str) -> bytes:
-        """The body, or its first `most` bytes."""
+    def _body(self, response: SyncResponse, most: int, where: str, *, least: int = 0) -> bytes:
+        """The body, or its first `most` bytes; with fewer than `least` it counts as broken off."""
         reader, pace, parts, received = response.body_reader, _Pace(self._clock, self._settings), [], 0
-        while received < most and (part := reader.read_chunk()) is not None:
-            self._cancel.check()
-            parts.append(part)
-            received += len(part)
-            pace.check(received, where)
+        try:
+            with _leaves(where):
+                while received < most and (part := reader.read_chunk()) is not None:
+                    self._cancel.check()
+                    parts.append(part)
+                    received += len(part)
+                    pace.check(received, where)
+            if received < least:
+                raise StoreUnavailable(f"the body ended after {received} of {least} bytes", where=where)
+        except StoreUnavailable as error:
+            # A host that answered with the whole object knows no ranges: it cannot be asked for the rest.
+            if response.status == 206 and pace.is_kept(received):
+                error.arrived = b"".join(parts)[:least]
+            parts.clear()  # the error keeps this frame alive
+            raise
         return b"".join(parts)[:most]
 
 
 class _Pace:
     """Gives up a body of which too little arrived over a whole window of time."""
 
-    __slots__ = ("_clock", "_received_before", "_settings", "_window_ends")
+    __slots__ = ("_begun", "_clock", "_received_before", "_settings", "_window_ends")
 
     def __init__(self, clock: Clock, settings: HttpSettings) -> None:
         self._clock, self._settings, self._received_before = clock, settings, 0
-        self._window_ends = clock.monotonic() + settings.minimum_rate_window_seconds
+        self._begun = clock.monotonic()
+        self._window_ends = self._begun + settings.minimum_rate_window_seconds
 
     def check(self, received: int, where: str) -> None:
         now = self._clock.monotonic()
@@ -217,6 +226,10 @@ class _Pace:
             cause = f"Fewer than {rate} bytes a second arrived for {window:g} seconds."
             raise StoreUnavailable("the host sends too slowly", where=where, cause=cause)
         self._received_before, self._window_ends = received, now + window
+
+    def is_kept(self, received: int) -> bool:
+        """Whether so many bytes are enough for all the time since the body began."""
+        return received >= self._settings.minimum_bytes_per_second * (self._clock.monotonic() - self._begun)
 
 
 def _client(settings: HttpSettings) -> SyncClient:
@@ -292,6 +305,15 @@ def _seconds(date: str | None) -> float | None:
 def _without_credentials(url: str) -> str:
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+@contextmanager
+def _leaves(where: str) -> Iterator[None]:
+    """Failures of the client library come out as leaves."""
+    try:
+        yield
+    except PyreqwestError as error:
+        raise _leaf_for(error, where) from error
 
 
 def _leaf_for(error: PyreqwestError, where: str) -> LadingError:

@@ -2,7 +2,8 @@
 
 A read of an absent object may be repeated once as well: behind caches and copies the pointer to a fresh object can
 arrive before the object. Waits follow exponential backoff with full jitter (a uniform draw below a doubling ceiling),
-are never shorter than the host's own `Retry-After`, and end at once when the user wants to stop.
+are never shorter than the host's own `Retry-After`, and end at once when the user wants to stop. A range that broke off
+is continued, with the patience of a first try: a host that gives a little each time is no host that gives nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +17,17 @@ from typing import TypeVar
 from chunkstore.cancel import Cancel
 from chunkstore.clock import Clock
 from chunkstore.errors import LadingError, Unavailable
-from chunkstore.store import Buffer, Conflict, Entry, Fetched, KeyMissing, ObjectStore, ObjectTooLarge, Stat
+from chunkstore.store import (
+    Buffer,
+    Conflict,
+    Entry,
+    Fetched,
+    KeyMissing,
+    ObjectStore,
+    ObjectTooLarge,
+    Stat,
+    StoreUnavailable,
+)
 from chunkstore.wrappers.waiting import wait
 
 _T = TypeVar("_T")
@@ -26,7 +37,8 @@ _T = TypeVar("_T")
 class RetryPolicy:
     """How often and how long.
 
-    A call is given up when its next try would come after the deadline, counted from its first failure.
+    A call is given up when its next try would come after the deadline, counted from its first failure; a range, from
+    the first failure since bytes of it arrived.
     `missing_wait_seconds` says after which wait an absent object is asked for once more; None: it is believed at once.
     """
 
@@ -85,11 +97,21 @@ class RetryingStore:
             return fetched
 
     def get_range(self, key: str, offset: int, length: int) -> bytes:
-        """See the port."""
-        try:
-            return self._inner.get_range(key, offset, length)
-        except (Unavailable, KeyMissing) as error:
-            return self._again(error, partial(self._inner.get_range, key, offset, length), length)
+        """See the port. What arrived of a range that broke off is kept, and only the rest is asked for again."""
+        parts: list[bytes] = []
+        tries: _Tries | None = None
+        while True:
+            try:
+                return b"".join([*parts, self._inner.get_range(key, offset, length)])
+            except (Unavailable, KeyMissing) as error:
+                if arrived := error.arrived if isinstance(error, StoreUnavailable) else b"":
+                    parts.append(arrived)
+                    offset, length, tries = offset + len(arrived), length - len(arrived), None
+                if not length:
+                    return b"".join(parts)
+                tries = tries or self._tries()
+                tries.pause(error)
+            self._count(1, length)
 
     def stat(self, key: str) -> Stat:
         """See the port."""

@@ -34,7 +34,7 @@ from tests.chunkstore.test_folder_store import folder_medium
 from tests.conformance.object_store import Medium, ObjectReaderSuite
 from tests.kit import webhost
 from tests.kit.nginx import Nginx
-from tests.kit.webhost import MISBEHAVIOURS, Misbehaviour, WebHost, dripping, status, web_host
+from tests.kit.webhost import MISBEHAVIOURS, Misbehaviour, WebHost, cutting, dripping, status, web_host
 
 BODY = bytes(range(256)) * 40
 QUICK = HttpSettings(
@@ -158,6 +158,35 @@ def test_a_long_object_is_refused_before_it_is_read(host: WebHost, store: HttpSt
 def test_a_whole_object_may_answer_the_range_that_is_all_of_it(host: WebHost, store: HttpStore) -> None:
     host.misbehave("k", webhost.ignore_range)
     assert store.get_range("k", 0, len(BODY)) == BODY
+
+
+@pytest.mark.parametrize(
+    ("how", "arrived"),
+    [(cutting(1000), 1000), (webhost.short_chunked, 1), (dripping(0.02), 0), (status(503), 0)],
+    ids=["cut", "ends early", "too slow", "no answer"],
+)
+def test_a_range_that_breaks_off_leaves_what_arrived(
+    host: WebHost, store: HttpStore, how: Misbehaviour, arrived: int
+) -> None:
+    """But for bytes that came too slowly: going on with them would hold us for hours."""
+    host.misbehave("k", how)
+    with pytest.raises(StoreUnavailable) as caught:
+        store.get_range("k", 0, len(BODY))
+    assert caught.value.arrived == BODY[:arrived]
+
+
+def test_a_whole_object_that_breaks_off_cannot_be_continued(host: WebHost, store: HttpStore) -> None:
+    """The host knows no ranges: the rest alone is not to be had."""
+
+    def cut_whole(answer: webhost.Answer, data: bytes) -> None:
+        answer.head(200, **{"Content-Length": str(len(data))})
+        answer.wfile.write(data[:1000])
+        answer.hang_up()
+
+    host.misbehave("k", cut_whole)
+    with pytest.raises(StoreUnavailable) as caught:
+        store.get_range("k", 0, len(BODY))
+    assert caught.value.arrived == b""
 
 
 def test_a_whole_object_that_ends_too_early_is_short(host: WebHost, store: HttpStore) -> None:

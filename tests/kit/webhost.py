@@ -119,6 +119,14 @@ class Answer(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
+    def announce(self, data: bytes) -> bytes:
+        """Status and headers of a good answer, and the body that should follow."""
+        first, last = self.span() or (0, len(data) - 1)
+        part = data[first : last + 1]
+        ranged = {"Content-Range": f"bytes {first}-{last}/{len(data)}"} if self.span() else {}
+        self.head(206 if ranged else 200, **{"Content-Length": str(len(part)), **ranged})
+        return part
+
     def hang_up(self) -> None:
         """Close the connection after what was sent."""
         self.wfile.flush()
@@ -148,22 +156,26 @@ def ignore_range(answer: Answer, data: bytes) -> None:
 
 def close_mid_body(answer: Answer, data: bytes) -> None:
     """Announce the object and send half of it."""
-    span = answer.span() or (0, len(data) - 1)
-    part = data[span[0] : span[1] + 1]
-    ranged = {"Content-Range": f"bytes {span[0]}-{span[1]}/{len(data)}"} if answer.span() else {}
-    answer.head(206 if ranged else 200, **{"Content-Length": str(len(part)), **ranged})
+    part = answer.announce(data)
     answer.wfile.write(part[: len(part) // 2])
     answer.hang_up()
+
+
+def cutting(most: int) -> Misbehaviour:
+    """Announce what was asked for and hang up after so many bytes of it, as a proxy with a limit does."""
+
+    def cut(answer: Answer, data: bytes) -> None:
+        answer.wfile.write(answer.announce(data)[:most])
+        answer.hang_up()
+
+    return cut
 
 
 def dripping(seconds: float) -> Misbehaviour:
     """Send one byte at a time, with a pause after each."""
 
     def drip(answer: Answer, data: bytes) -> None:
-        span = answer.span() or (0, len(data) - 1)
-        ranged = {"Content-Range": f"bytes {span[0]}-{span[1]}/{len(data)}"} if answer.span() else {}
-        answer.head(206 if ranged else 200, **{"Content-Length": str(span[1] - span[0] + 1), **ranged})
-        for byte in data[span[0] : span[1] + 1]:
+        for byte in answer.announce(data):
             answer.wfile.write(bytes([byte]))
             if answer.host.stopping.wait(seconds):
                 break
