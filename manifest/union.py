@@ -14,6 +14,9 @@ from chunkstore.cutting import DEFAULT
 from manifest.kinds import Kind
 from manifest.model import Manifest, ranges
 
+_MARKS = frozenset({"user-owned"})
+"""Tags that say something of a file without making it a matter of choice."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Union:
@@ -24,7 +27,7 @@ class Union:
 
 
 def unite(parts: Sequence[Manifest], tags: frozenset[str] = frozenset()) -> Union:
-    """The tree of these manifests: all files without tags, and those with one of `tags`.
+    """The tree of these manifests: all files that no tag makes optional, and those with one of `tags`.
 
     Raises `PathCollision` or `PathsUnordered` if two parts claim one path.
     """
@@ -66,8 +69,8 @@ def unite(parts: Sequence[Manifest], tags: frozenset[str] = frozenset()) -> Unio
 
 
 def _selected(part: Manifest, tags: frozenset[str]) -> Column:
-    """The rows of the files that are wanted."""
-    wanted = np.array([True] + [bool(tags.intersection(names)) for names in part.tags])
+    """The rows of the files that are wanted: those that are no matter of choice, and those that were chosen."""
+    wanted = np.array([True] + [not set(names) - _MARKS or bool(tags.intersection(names)) for names in part.tags])
     return np.flatnonzero(wanted[part.tag_sets])
 
 
