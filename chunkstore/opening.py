@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from chunkstore.cancel import Cancel
@@ -16,9 +16,11 @@ from chunkstore.clock import Clock
 from chunkstore.errors import Refused
 from chunkstore.store import ObjectStore
 from chunkstore.stores.folder import FolderStore
-from chunkstore.stores.http import HttpSettings, HttpStore
 from chunkstore.wrappers.limit import LimitedStore, RateLimit
 from chunkstore.wrappers.retry import RetryingStore, RetryPolicy
+
+if TYPE_CHECKING:
+    from chunkstore.stores.http import HttpSettings, HttpStore
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # one letter is a drive
 _DRIVE: Final = re.compile(r"/[A-Za-z]:/")
@@ -87,6 +89,8 @@ def _path_of(url: str) -> Path:
 
 
 def _web(url: str, clock: Clock, cancel: Cancel | None, settings: HttpSettings | None) -> HttpStore:
+    from chunkstore.stores.http import HttpStore  # noqa: PLC0415 - 20 ms that a folder store does not pay
+
     if "?" in url or "#" in url:
         raise UnknownStore("a store's address has no ? and no #", where=url)
     try:
