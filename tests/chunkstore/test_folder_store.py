@@ -212,13 +212,13 @@ def test_a_put_that_finds_the_object_still_makes_sure_of_its_name(
 def test_every_new_folder_is_synced_into_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
     monkeypatch.setattr(sys.modules["chunkstore.stores.folder"], "sync_folder", synced.append)
-    store = FolderStore(tmp_path / "deep" / "root")
+    store = FolderStore(tmp_path / "deep" / "base")
     store.put("s/g/k", b"x")
-    wanted = [tmp_path, tmp_path / "deep", tmp_path / "deep/root", tmp_path / "deep/root/s", tmp_path / "deep/root/s/g"]
+    wanted = [tmp_path, tmp_path / "deep", tmp_path / "deep/base", tmp_path / "deep/base/s", tmp_path / "deep/base/s/g"]
     assert {str(path) for path in wanted} <= set(synced)
     synced.clear()
     store.put("s/g/l", b"x")
-    assert synced == [str(tmp_path / "deep/root/s/g")]
+    assert synced == [str(tmp_path / "deep/base/s/g")]
 
 
 def test_a_put_does_not_copy_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
