@@ -39,6 +39,19 @@ def sync_file(fd: int) -> None:
         os.fsync(fd)
 
 
+def replace_durably(path: str, data: Buffer, mode: int = 0o644) -> None:
+    """Replace a small file: whenever the power goes it is the old one or the new one. One writer at a time."""
+    fresh = path + ".new"
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | O_BINARY, mode)
+    try:
+        write_all(fd, data)
+        sync_file(fd)
+    finally:
+        os.close(fd)
+    os.replace(fresh, path)
+    sync_folder(os.path.dirname(path))
+
+
 @contextmanager
 def exclusive(path: str) -> Iterator[None]:
     """Hold the lock file `path` against every other thread and process; one that dies lets go."""

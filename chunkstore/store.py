@@ -23,6 +23,7 @@ from chunkstore.errors import Corrupt, LocalProblem, NotFound, Refused, Unavaila
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 _PART = re.compile(r"[A-Za-z0-9._-]{1,255}")
+_CHANGES = re.compile(r"(.*/)?heads/|tuf/[^/]+/(timestamp\.json|voucher|[0-9]+\.root\.json)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """What is known of an object without reading it. `modified` is the storage's clock."""
+    """What is known of an object without reading it. `modified` is the storage's clock.
+
+    `now` is what that clock said when it answered, 0 where it does not say.
+    """
 
     size: int
     etag: str
     modified: float
+    now: float = 0.0
 
 
 class ObjectReader(Protocol):
@@ -107,6 +112,11 @@ def check_key(key: str) -> str:
     if not key or len(key) > 900 or any(not _PART.fullmatch(p) or p in (".", "..") for p in key.split("/")):
         raise ValueError(f"not an object key: {key!r}")
     return key
+
+
+def may_change(key: str) -> bool:
+    """Whether what is known of an object, or that it is absent, must not be believed from a cache."""
+    return _CHANGES.match(key) is not None
 
 
 def check_range(offset: int, length: int) -> None:

@@ -52,6 +52,8 @@ class Run:
     clock: Clock
     write: Callable[[Buffer], None]
     """Writes bytes to standard output, for a command whose result is bytes. Nowhere with `--json`."""
+    ask: Callable[[str], bool] | None = None
+    """Asks the person at the terminal to agree; None where there is no terminal."""
 
     @property
     def settings(self) -> Settings:

@@ -10,8 +10,10 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -26,12 +28,19 @@ from chunkstore.wrappers.meter import MeteredStore, Traffic
 from chunkstore.wrappers.retry import Retried, RetryingStore
 from cli.call import Run
 from cli.words import Usage
+from manifest.documents import GameMissing
 from manifest.registry import BareRegistry, init_store, is_store
+from manifest.trust.contact import Contact
+from manifest.trust.keyring import Keyring
+from manifest.trust.pins import RootPin, parse_pin
+from manifest.trust.reading import SignedGames
 
 if TYPE_CHECKING:
-    from publisher.publish import World
+    from publisher.world import World
 
 REGISTRY_ID_SIZE = 32
+TRUST = "trust"
+KEYS = "keys"
 _CONTENT = "content"
 _METADATA = "metadata"
 
@@ -64,12 +73,36 @@ class Opened:
 
 @contextmanager
 def reading(run: Run, location: str | None = None) -> Iterator[Opened]:
-    """The store at `location`, or that the settings name. Raises `NotAStore`, `NewerStore`, usage if none is named."""
+    """The store at `location`, or that the settings name, for a command that looks at it.
+
+    A game that is not trusted on this machine is believed for this once. Raises `NotAStore`, `NewerStore`, usage if
+    none is named.
+    """
     store, folder = _store(run, location)
     try:
-        opened = _opened(store, folder)
-        _ = opened.registry.registry_id
-        yield opened
+        with TemporaryDirectory(prefix="lading-") as scratch:
+            looking = partial(_contact, run, Contact(scratch=Path(scratch)))
+            opened = _opened(run, store, folder, looking)
+            _ = opened.registry.registry_id
+            yield opened
+    finally:
+        store.close()
+
+
+@contextmanager
+def playing(run: Run, location: str | None, contact: Contact, *, accept_stale: bool = False) -> Iterator[Opened]:
+    """The store at `location`, or that the settings name, for a player: what `contact` does not allow is not believed.
+
+    Raises `NotAStore` where there is no game and no store either.
+    """
+    store, folder = _store(run, location)
+    try:
+        opened = _opened(run, store, folder, partial(_contact, run, contact), accept_stale=accept_stale)
+        try:
+            yield opened
+        except GameMissing:
+            _ = opened.registry.registry_id
+            raise
     finally:
         store.close()
 
@@ -91,16 +124,18 @@ def writing(run: Run, *, dry_run: bool, create: bool = False, source: Path | Non
             _check_empty(folder)
             store = MemoryStore(run.clock) if dry_run else store
             init_store(store, secrets.token_bytes(REGISTRY_ID_SIZE))
-        opened = _opened(DryStore(store) if dry_run else store, folder, created=created)
-        _ = opened.registry.registry_id
-        yield opened
+        with TemporaryDirectory(prefix="lading-") as scratch:
+            looking = partial(_contact, run, Contact(scratch=Path(scratch)))
+            opened = _opened(run, DryStore(store) if dry_run else store, folder, looking, created=created)
+            _ = opened.registry.registry_id
+            yield opened
     finally:
         store.close()
 
 
 def world(run: Run, opened: Opened) -> World:
     """What a publish takes from outside."""
-    from publisher.publish import World
+    from publisher.world import World
 
     return World(opened.registry, run.clock, secrets.token_bytes, run.events, run.cancel)
 
@@ -132,10 +167,45 @@ def _folder_of(url: str) -> Path | None:
     return Path(path[1:] if os.name == "nt" else path)
 
 
-def _opened(store: ObjectStore, folder: Path | None, *, created: bool = False) -> Opened:
+def _opened(
+    run: Run,
+    store: ObjectStore,
+    folder: Path | None,
+    contact: Callable[[str], Contact],
+    *,
+    created: bool = False,
+    accept_stale: bool = False,
+) -> Opened:
     meter = MeteredStore(store, _class_of)
     retried = store.retried if isinstance(store, RetryingStore) else Retried
-    return Opened(BareRegistry(meter), folder, meter, retried, created)
+    trust = run.settings.state_dir / TRUST
+    games = SignedGames(meter, trust, run.clock, contact, run.events, accept_stale=accept_stale)
+    registry = BareRegistry(meter, games, lambda registry_id: keyring_of(run, registry_id), run.clock)
+    return Opened(registry, folder, meter, retried, created)
+
+
+def keyring_of(run: Run, registry_id: str) -> Keyring:
+    """The keys of one registry that lie on this machine."""
+    return Keyring(run.settings.state_dir / registry_id / KEYS, lambda: _passphrase(run))
+
+
+def keyrings(run: Run) -> list[Keyring]:
+    """The keys of all registries that lie on this machine."""
+    state = run.settings.state_dir
+    names = sorted(path.name for path in state.iterdir()) if state.is_dir() else []
+    return [keyring_of(run, name) for name in names if (state / name / KEYS).is_dir()]
+
+
+def _contact(run: Run, base: Contact, game: str) -> Contact:
+    """How a game may be believed here: the roots of games whose keys lie on this machine always are."""
+    pins = (keyring.pin(game) for keyring in keyrings(run))
+    known = [pin for text in pins if text and isinstance(pin := parse_pin(text), RootPin)]
+    return replace(base, known=known)
+
+
+def _passphrase(run: Run) -> bytes | None:
+    secret = run.settings.key_passphrase
+    return secret.encode() if secret else None
 
 
 def _class_of(key: str) -> str:

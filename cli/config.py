@@ -92,6 +92,8 @@ class Settings:
     token: str | None = _setting(_text, secret=True)
     token_file: Path | None = _setting(_path)
     trust: str | None = _setting(_text)
+    key_passphrase: str | None = _setting(_text, secret=True)
+    key_passphrase_file: Path | None = _setting(_path)
     state_dir: Path = _setting(_path, _state_dir)
     workers: int = _setting(_count, lambda: os.cpu_count() or 1)
     debug: bool = _setting(_switch, False)

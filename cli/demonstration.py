@@ -24,7 +24,7 @@ from client.resolve import Wish
 from client.road import install, update
 from client.verify import Verification, verify
 from manifest.events import Phase
-from publisher.commit import Release
+from publisher.candidates import Release
 from publisher.publish import Published, PublishRequest, publish
 from publisher.settings import DepotConfig
 
@@ -181,8 +181,8 @@ class _Play:
 def _published(published: Published) -> dict[str, Any]:
     tally = published.tally
     return {
-        "build": published.build.number,
-        "version": published.build.version,
+        "build": published.number,
+        "version": published.version,
         "files": published.files,
         "source_bytes": published.source_bytes,
         "chunks": published.chunks,
@@ -199,7 +199,7 @@ def _receipts(settled: Settled) -> dict[str, Any]:
 def _told_publish(published: Published) -> str:
     tally = published.tally
     return (
-        f"publish build #{published.build.number}: {published.files} files with {human(published.source_bytes)}, "
+        f"publish build #{published.number}: {published.files} files with {human(published.source_bytes)}, "
         f"{tally.new_chunks} of {published.chunks} chunks are new, {human(tally.stored_bytes)} stored"
     )
 

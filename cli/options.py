@@ -20,6 +20,9 @@ build = click.option(
     "--build", "number", metavar="N", type=click.IntRange(min=1), help="The build of this number, for this once."
 )
 trust = click.option("--trust", metavar="ROOT", help="What a first contact must show, or first-use.")
+accept_stale = click.option(
+    "--accept-stale", is_flag=True, help="Believe signatures that have expired; their age is shown."
+)
 dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done and what it would cost.")
 exit_code = click.option("--exit-code", is_flag=True, help="Leave with 3 when there is nothing to do.")
 

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from chunkstore.errors import Corrupt
 from cli.allocator import keep_buffers
 from cli.call import Run
-from cli.compose import Entangled, Opened, reading
+from cli.compose import Entangled, Opened, playing
 from cli.output import Outcome
 from cli.sizes import counted, human
 from client.checking import Controls
 from client.engine import Engine, Settled, Usage
-from client.record import InstallFolder
+from client.record import BadRecord, InstallFolder, NotInstalled
 from client.work import Brake
 from manifest.registry import NotAStore
-
-FIRST_USE = "first-use"
+from manifest.trust.contact import Contact
+from manifest.trust.pins import BadPin, RootPin, parse_pin
 
 
 def controls_of(run: Run, *, remote: bool = False) -> Controls:
@@ -30,15 +29,21 @@ def controls_of(run: Run, *, remote: bool = False) -> Controls:
 
 
 @contextmanager
-def engine(run: Run, folder: Path, location: str | None = None) -> Iterator[Engine]:
-    """The engine that makes `folder` what the store at `location`, or the one that the settings name, says.
+def engine(run: Run, folder: Path, *, accept_stale: bool = False) -> Iterator[Engine]:
+    """The engine that installs into `folder` from the store that the settings name, believed as they say.
 
-    Raises `NotAStore`, `StoreUnsigned`, `Entangled`.
+    Raises `NotAStore`, `TrustNeeded`, `Entangled`.
     """
-    if run.settings.trust not in (None, FIRST_USE):
-        raise StoreUnsigned("the store is not signed, so nothing can be compared with the given trust")
+    pin = parse_pin(run.settings.trust) if run.settings.trust else None
+    recorded = _recorded(folder)
+    with _over(run, folder, None, Contact(pin, recorded, confirm=_asking(run)), accept_stale) as over:
+        yield over
+
+
+@contextmanager
+def _over(run: Run, folder: Path, location: str | None, contact: Contact, accept_stale: bool) -> Iterator[Engine]:
     keep_buffers()
-    with reading(run, location) as opened:
+    with playing(run, location, contact, accept_stale=accept_stale) as opened:
         if opened.folder is not None and folder.resolve().is_relative_to(opened.folder.resolve()):
             raise Entangled(
                 "the game would be installed inside the store",
@@ -56,19 +61,42 @@ def engine(run: Run, folder: Path, location: str | None = None) -> Iterator[Engi
 
 
 @contextmanager
-def engine_of_installed(run: Run, folder: Path) -> Iterator[Engine]:
+def engine_of_installed(run: Run, folder: Path, *, accept_stale: bool = False) -> Iterator[Engine]:
     """The engine over the store that the flag names, else over the one that the folder remembers.
 
-    The environment has no say: it names a store for games to come, and each that is here knows its own.
+    The environment has no say: it names store and trust for games to come, and each that is here knows its own.
     """
     named: str | None = run.configuration.flag("store")
+    source = InstallFolder(folder).load().source
     try:
-        with engine(run, folder, named or InstallFolder(folder).load().source) as over:
+        with _over(run, folder, named or source, Contact(recorded=_recorded(folder)), accept_stale) as over:
             yield over
     except NotAStore as error:
         if named is None:
             error.next = "If the store has moved, name its new place with --store."
         raise
+
+
+def _recorded(folder: Path) -> RootPin | None:
+    """The root that the folder remembers to have trusted first."""
+    try:
+        pin = parse_pin(InstallFolder(folder).load().root)
+    except (NotInstalled, BadRecord, BadPin):
+        return None
+    return pin if isinstance(pin, RootPin) else None
+
+
+def _asking(run: Run) -> Callable[[str, RootPin], bool] | None:
+    """Asks the person at the terminal, if there is one."""
+    agree = run.ask
+    if agree is None:
+        return None
+
+    def ask(game: str, pin: RootPin) -> bool:
+        text = f"{game} is new on this machine. Its publisher is to be known by\n  {pin}\nDo you trust it from now on?"
+        return agree(text)
+
+    return ask
 
 
 def settled_outcome(settled: Settled, seconds: float, *, exit_code: bool) -> Outcome:
@@ -125,11 +153,3 @@ def _usage(opened: Opened) -> Usage:
         retried_bytes=again.bytes,
         retried_requests=again.requests,
     )
-
-
-class StoreUnsigned(Corrupt):
-    """Trust was asked for and the store has no signatures."""
-
-    code = "store-unsigned"
-    default_cause = "The store was made before signing, or its metadata was removed."
-    default_next = "Use --trust first-use if you trust the place it comes from."

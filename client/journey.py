@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from chunkstore.errors import Corrupt, NotFound, Refused
+from chunkstore.errors import Corrupt, NotFound
 from chunkstore.placements import no_placement
 from chunkstore.store import DiskFull
 from client.apply import begin_swap, end_swap, finish_swap, swap_of
@@ -25,7 +25,6 @@ from client.obstacles import clear_ground
 from client.record import FileStats, InstallFolder, Record, stamp_of
 from client.resolve import (
     DepotContent,
-    Known,
     Wish,
     choose_build,
     choose_depots,
@@ -42,6 +41,7 @@ from delta.plan import Plan, make_plan, refetch
 from manifest.events import Phase
 from manifest.kinds import Kind
 from manifest.payload import decode_manifest
+from manifest.trust.guard import OtherRegistry
 from manifest.union import unite
 
 _SPARE = 16 * 1024 * 1024
@@ -101,11 +101,12 @@ class Journey:
         """Finds out what is wanted and what is here. Changes nothing."""
         self.engine.sink.emit(Phase("resolve"))
         registry = self.engine.registry
-        if self.before.build and self.before.registry != registry.registry_id:
+        self.state = registry.game(self.wish.game)
+        if self.before.build and self.before.registry != self.state.registry:
             raise OtherRegistry("the game was installed from another registry", where=registry.url)
-        wish = self.wish = replace(self.wish, registry=registry.registry_id)
-        self.state = registry.game(wish.game)
-        self.build = choose_build(self.state, self._build_wish(), wish.install_id)
+        root = str(registry.pin(self.wish.game))
+        wish = self.wish = replace(self.wish, registry=self.state.registry, root=root)
+        self.build = choose_build(registry, self.state, self._build_wish(), wish.install_id, self._on_channel())
         self.depots = choose_depots(self.build, wish.depots)
         self.installed = self._installed()
         self.contents = [self._content(name) for name in self.depots]
@@ -118,13 +119,19 @@ class Journey:
             return Wish(self.before.channel, build=self.before.build)
         return replace(self.aim.wish, channel=self.wish.channel)
 
+    def _on_channel(self) -> int:
+        """The build that the channel is known to have had here, by what is installed."""
+        return self.before.build if self.wish.channel == self.before.channel else 0
+
     def _installed(self) -> dict[str, Installed]:
         """The installed depots. A manifest that is lost here is fetched again, if the registry still has it."""
         depots = installed_depots(self.folder, self.before)
         for depot, name in self.before.manifests.items():
-            ref = Known.of(self.state, depot).refs.get(bytes.fromhex(name))
-            if depot not in depots and ref is not None:
-                with suppress(Corrupt, NotFound):
+            if depot in depots:
+                continue
+            with suppress(Corrupt, NotFound):
+                ref = self.engine.registry.build(self.state, self.before.build).depots.get(depot)
+                if ref is not None and ref.manifest == name:
                     payload = self.engine.registry.manifest(self.state.scope, name, ref.payload_size)
                     depots[depot] = Installed(name, decode_manifest(payload), payload)
         return dict(sorted(depots.items()))
@@ -141,8 +148,8 @@ class Journey:
             return place_depot(registry, scope, ref, decode_manifest(kept), kept)
         if have.name == ref.manifest:
             return DepotContent(ref, have.manifest, have.payload, np.empty(0, dtype=np.int64), no_placement())
-        known = Known.of(self.state, depot)
-        by_diff = update_depot(registry, scope, ref, have.manifest, bytes.fromhex(have.name), known)
+        name = bytes.fromhex(have.name)
+        by_diff = update_depot(registry, scope, ref, have.manifest, name, self.before.build)
         return by_diff or read_depot(registry, scope, ref)
 
     def _plan(self) -> tuple[Plan, FileStats]:
@@ -254,11 +261,3 @@ class Journey:
             manifests={name: build.depots[name].manifest for name in self.depots},
             previous=wish.build if build.number != wish.build else wish.previous,
         )
-
-
-class OtherRegistry(Refused):
-    """The folder was installed from another registry."""
-
-    code = "other-registry"
-    default_cause = "Build numbers and games of two registries have nothing to do with each other."
-    default_next = "Name the store that the game was installed from, or a copy of it."

@@ -30,6 +30,7 @@ from manifest.paths import RESERVED_FOLDER
 FORMAT = 1
 _ID = re.compile(r"[0-9a-f]{64}")
 _INSTALL_ID = re.compile(r"[0-9a-f]{32}")
+_ROOT = re.compile(r"sha256:[0-9a-f]{64}@[1-9][0-9]{0,8}")
 _FILES_SPEC = {
     "sizes": ("<i8", 1),
     "mtimes": ("<i8", 1),
@@ -41,7 +42,10 @@ _FILES_SPEC = {
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is installed. `manifests` maps a depot to its manifest's id; `build` is 0 until the first install ends."""
+    """What is installed. `manifests` maps a depot to its manifest's id; `build` is 0 until the first install ends.
+
+    `root` is the pin of the root that the trust in the game began with.
+    """
 
     source: str
     registry: str
@@ -49,6 +53,7 @@ class Record:
     scope: str
     channel: str
     install_id: str
+    root: str = ""
     build: int = 0
     version: str = ""
     previous: int = 0
@@ -214,6 +219,7 @@ def record_from_json(value: Any, where: str) -> Record:
             "scope": str(),
             "channel": str(),
             "install_id": str(install_id),
+            "root": str(root),
             "build": int(build),
             "version": str(),
             "previous": int(),
@@ -223,6 +229,7 @@ def record_from_json(value: Any, where: str) -> Record:
             "format": int(),
         } if (
             _INSTALL_ID.fullmatch(install_id)
+            and (not root or _ROOT.fullmatch(root))
             and build >= 0
             and all(isinstance(name, str) for name in (*depots, *tags))
             and all(isinstance(name, str) and _ID.fullmatch(name) for name in manifests.values())

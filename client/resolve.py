@@ -6,17 +6,27 @@ A manifest is asked for by the id that the build document names; however it is c
 from __future__ import annotations
 
 import platform as host
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from blake3 import blake3
 
 from chunkstore.columns import Column, NewerFormat
-from chunkstore.errors import Corrupt, NotFound
+from chunkstore.errors import Corrupt, NotFound, Refused
 from chunkstore.placements import Placement, join, no_placement
-from delta.diff import apply_diff
-from manifest.documents import FULL_ROLLOUT, BadDocument, Build, Channel, DepotMissing, DepotRef, GameState, found_at
+from delta.diff import Rows, apply_diff
+from manifest.documents import (
+    FULL_ROLLOUT,
+    BadDocument,
+    Build,
+    BuildMissing,
+    Channel,
+    DepotMissing,
+    DepotRef,
+    GameState,
+    found_at,
+)
 from manifest.heads import DiffRef, Head
 from manifest.model import Manifest
 from manifest.payload import decode_manifest
@@ -47,13 +57,33 @@ class DepotContent:
     placement: Placement
 
 
-def choose_build(state: GameState, wish: Wish, install_id: str) -> Build:
-    """The build that the wish means for this installation. Raises `BuildMissing`, `ChannelMissing`."""
-    if wish.build is not None:
-        return state.build(wish.build)
-    if wish.version is not None:
+def choose_build(registry: RegistryReader, state: GameState, wish: Wish, install_id: str, installed: int) -> Build:
+    """The build that the wish means for this installation, of whose channel `installed` is the build that is here.
+
+    The channel counts as seen whatever is wished for. Raises `BuildMissing`, `ChannelMissing`, `RollbackRefused`,
+    `BuildWithdrawn`.
+    """
+    follows = wish.build is None and wish.version is None
+    pointed = rolled_out(state.channel(wish.channel), install_id) if follows or wish.channel in state.channels else 0
+    if pointed:
+        try:
+            registry.admit(state, wish.channel, pointed, installed if follows else 0)
+        except Corrupt:
+            if follows:
+                raise
+    build = _named(registry, state, wish, pointed)
+    if build.withdrawn:
+        raise BuildWithdrawn(f"build #{build.number} of {state.game} was withdrawn", where=state.game)
+    return build
+
+
+def _named(registry: RegistryReader, state: GameState, wish: Wish, pointed: int) -> Build:
+    if wish.version is None:
+        return registry.build(state, pointed if wish.build is None else wish.build)
+    try:
         return state.select(wish.version)
-    return state.build(rolled_out(state.channel(wish.channel), install_id))
+    except BuildMissing:
+        return registry.whole(state.game).select(wish.version)
 
 
 def rolled_out(channel: Channel, install_id: str) -> int:
@@ -100,43 +130,27 @@ def place_depot(
     return DepotContent(ref, manifest, payload, np.arange(len(manifest.chunk_ids)), placement)
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the game's documents say of one depot: each manifest's reference and the latest build that has it."""
-
-    refs: Mapping[bytes, DepotRef]
-    builds: Mapping[bytes, int]
-
-    @staticmethod
-    def of(state: GameState, depot: str) -> Known:
-        """The history of a depot."""
-        builds = {bytes.fromhex(name): number for number, name in state.newest_manifests(depot)}
-        return Known({key: state.builds[number].depots[depot] for key, number in builds.items()}, builds)
-
-
 def update_depot(
-    registry: RegistryReader, scope: str, ref: DepotRef, manifest: Manifest, name: bytes, known: Known
+    registry: RegistryReader, scope: str, ref: DepotRef, manifest: Manifest, name: bytes, since: int
 ) -> DepotContent | None:
-    """The depot's manifest by diffs from the manifest `name`, with the placement of the chunks that this one lacks.
+    """The depot's manifest by diffs from the manifest `name` of build `since`, with the placement of what that lacks.
 
     None where no chain of diffs leads here more cheaply than the manifest itself, or a diff is damaged.
     """
     try:
-        chain = _chain(registry, scope, ref, name, known)
-        return _follow(registry, scope, manifest, chain, known) if chain else None
+        chain = _chain(registry, scope, ref, name, since)
+        return _follow(registry, scope, ref, manifest, chain) if chain else None
     except (Corrupt, NotFound, NewerFormat):
         return None
 
 
-def _chain(
-    registry: RegistryReader, scope: str, ref: DepotRef, name: bytes, known: Known
-) -> list[tuple[bytes, DiffRef]]:
+def _chain(registry: RegistryReader, scope: str, ref: DepotRef, name: bytes, since: int) -> list[tuple[bytes, DiffRef]]:
     """Diffs to apply in order, with the id of what each leads to; found by following heads backwards."""
     chain: list[tuple[bytes, DiffRef]] = []
     target = bytes.fromhex(ref.manifest)
     budget = ref.payload_size
     for _ in range(MAX_HOPS):
-        step = _step(registry.head(scope, target.hex()), name, known)
+        step = _step(registry.head(scope, target.hex()), name, since)
         if step is None or step.payload_size > budget:
             return []
         budget -= step.payload_size
@@ -147,24 +161,26 @@ def _chain(
     return []
 
 
-def _step(head: Head, name: bytes, known: Known) -> DiffRef | None:
-    """The diff to go back along: the one from `name`, else the longest stride that does not go past it."""
-    direct = head.diff_from(name)
-    if direct is not None or name not in known.builds:
-        return direct
-    later = [ref for ref in head.diffs if ref.build > known.builds[name] and ref.origin in known.refs]
-    return min(later, key=lambda ref: ref.build, default=None)
+def _step(head: Head, name: bytes, since: int) -> DiffRef | None:
+    """The diff to go back along: the one from `name`, else the longest stride that does not go past its build."""
+    later = [ref for ref in head.diffs if ref.build > since]
+    return head.diff_from(name) or min(later, key=lambda ref: ref.build, default=None)
 
 
 def _follow(
-    registry: RegistryReader, scope: str, manifest: Manifest, chain: list[tuple[bytes, DiffRef]], known: Known
+    registry: RegistryReader, scope: str, ref: DepotRef, manifest: Manifest, chain: list[tuple[bytes, DiffRef]]
 ) -> DepotContent:
-    """Applies a chain. The places that came with an earlier diff are carried on to the later manifests."""
+    """Applies a chain. The places that came with an earlier diff are carried on to the later manifests.
+
+    What lies between has no document at hand: it must be about as large as the manifests that it lies between.
+    """
+    exact = Rows(ref.files, ref.chunks)
+    between = Rows(2 * max(ref.files, len(manifest.paths)) + 1024, 2 * max(ref.chunks, len(manifest.chunk_ids)) + 1024)
     placed, placement = np.empty(0, dtype=np.int64), no_placement()
     for target, step in chain:
-        ref = known.refs[target]
         payload = registry.diff(scope, step.diff.hex(), step.payload_size)
-        applied = apply_diff(manifest, payload, wanted=target, files=ref.files, chunks=ref.chunks)
+        last = target == chain[-1][0]
+        applied = apply_diff(manifest, payload, wanted=target, rows=exact if last else between, exact=last)
         new = np.flatnonzero(applied.sources < 0)
         position = np.full(len(manifest.chunk_ids) + 1, -1, dtype=np.int64)
         position[placed] = np.arange(len(placed))
@@ -174,8 +190,8 @@ def _follow(
         order = np.argsort(rows)
         placement = join([placement.take(carried[old]), applied.placement]).take(order)
         placed = rows[order]
-        manifest, last = applied.manifest, applied
-    return DepotContent(ref, last.manifest, last.payload, placed, placement)
+        manifest = applied.manifest
+    return DepotContent(ref, manifest, applied.payload, placed, placement)
 
 
 def unite_placements(union: Union, parts: Sequence[DepotContent]) -> tuple[Column, Placement]:
@@ -192,3 +208,11 @@ def unite_placements(union: Union, parts: Sequence[DepotContent]) -> tuple[Colum
         order = np.argsort(rows)
         return rows[order], placement.take(order)
     return rows, placement
+
+
+class BuildWithdrawn(Refused):
+    """The publisher took the build back."""
+
+    code = "build-withdrawn"
+    default_cause = "A build is withdrawn when it must not be installed any more."
+    default_next = "Install another build; the channel leads to one."

@@ -87,18 +87,29 @@ def make_diff(old: Manifest, new: Manifest, placement: Placement) -> bytes:
     )
 
 
-def apply_diff(old: Manifest, diff: Buffer, *, wanted: bytes, files: int, chunks: int) -> Applied:
-    """The manifest `wanted`, which has so many files and chunks by its build document, made from `old`.
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """How large a manifest is."""
 
-    Raises `BadDiff` if the result is anything else, `NewerFormat` and `UnknownFeature`; takes no more memory than these
-    counts allow.
+    files: int
+    chunks: int
+
+
+def apply_diff(old: Manifest, diff: Buffer, *, wanted: bytes, rows: Rows, exact: bool = True) -> Applied:
+    """The manifest `wanted`, which has so many rows by its build document, made from `old`.
+
+    Where no document is at hand, it has at most so many and `exact` is False. Raises `BadDiff` if the result is
+    anything else, `NewerFormat` and `UnknownFeature`; takes no more memory than these counts allow.
     """
-    if files > MAX_FILES or chunks > MAX_CHUNKS:
-        raise BadDiff(f"{files} files with {chunks} chunks are more than a manifest can hold")
+    if exact and (rows.files > MAX_FILES or rows.chunks > MAX_CHUNKS):
+        raise BadDiff(f"{rows.files} files with {rows.chunks} chunks are more than a manifest can hold")
+    most_files, most_chunks = min(rows.files, MAX_FILES), min(rows.chunks, MAX_CHUNKS)
     try:
         header, columns = decode_columns(diff, MAGIC, VERSION, _SPEC)
-        file_rows = _sources(columns["file_starts"], columns["file_counts"], len(old.paths), files)
-        chunk_rows = _sources(columns["chunk_starts"], columns["chunk_run_lengths"], len(old.chunk_ids), chunks)
+        file_rows = _sources(columns["file_starts"], columns["file_counts"], len(old.paths), most_files, exact=exact)
+        chunk_rows = _sources(
+            columns["chunk_starts"], columns["chunk_run_lengths"], len(old.chunk_ids), most_chunks, exact=exact
+        )
         sizes, ids = columns["chunk_sizes"], columns["chunk_ids"]
         placement = decode_placement(columns["placement"].tobytes(), sizes)
         manifest = build_manifest(
@@ -177,9 +188,10 @@ def _runs(sources: Column) -> tuple[Column, Column]:
     return np.where(first < 0, _LITERAL, first).astype("<u4"), counts.astype("<u4")
 
 
-def _sources(starts: Column, counts: Column, available: int, expected: int) -> Column:
-    """The inverse of `_runs`. The sum is compared with what the build document promises before memory is taken."""
-    if len(starts) != len(counts) or int(counts.sum(dtype=np.int64)) != expected:
+def _sources(starts: Column, counts: Column, available: int, expected: int, *, exact: bool) -> Column:
+    """The inverse of `_runs`. The sum is compared with what is expected before memory is taken."""
+    total = int(counts.sum(dtype=np.int64))
+    if len(starts) != len(counts) or (total != expected if exact else total > expected):
         raise BadDiff("the diff leads to another number of rows")
     literal = starts == _LITERAL
     ends = starts[~literal].astype(np.int64) + counts[~literal]

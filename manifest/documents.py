@@ -46,6 +46,9 @@ class DepotRef:
 class Build:
     """One immutable version of a game. `published_at` is in seconds since the epoch.
 
+    Whoever has seen this build on a channel accepts that the channel goes back as far as `rollback_to`. Nobody installs
+    a build that was `withdrawn`.
+
     `notes` is text of up to `MAX_INLINE_NOTES` bytes; longer notes are the object that `notes_id` names.
     """
 
@@ -57,6 +60,7 @@ class Build:
     notes_id: str = ""
     critical: bool = False
     rollback_to: int = 0
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +77,19 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class GameState:
-    """All that is live of a game at one version of its metadata. `tag` names the pointer object it was read from."""
+    """What is live of a game at one version of its metadata: its channels and its newest builds, or all of them.
+
+    `metadata` is what was verified, by role; `tag` names the timestamp that it was read by.
+    """
 
     game: str
     scope: str
     version: int = 0
     builds: Mapping[int, Build] = field(default_factory=dict)
     channels: Mapping[str, Channel] = field(default_factory=dict)
+    registry: str = ""
     tag: str | None = None
+    metadata: Mapping[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     def build(self, number: int) -> Build:
         """The build of this number. Raises `BuildMissing`."""
@@ -151,6 +160,7 @@ def build_to_json(build: Build) -> dict[str, Any]:
         "notes_id": build.notes_id,
         "critical": build.critical,
         "rollback_to": build.rollback_to,
+        "withdrawn": build.withdrawn,
         "depots": {
             name: {
                 "manifest": ref.manifest,
@@ -173,12 +183,13 @@ def build_from_json(value: Mapping[str, Any]) -> Build:
     build = Build(
         number=natural(value, "number"),
         version=believed(check_version, _take(value, "version", str)),
-        depots={believed(check_name, name, "depot"): _depot_from_json(depots[name]) for name in depots},
+        depots={believed(check_name, name, "depot"): depot_from_json(depots[name]) for name in depots},
         published_at=natural(value, "published_at"),
         notes=_take(value, "notes", str),
         notes_id=_take(value, "notes_id", str),
         critical=_take(value, "critical", bool),
         rollback_to=natural(value, "rollback_to"),
+        withdrawn=_take(value, "withdrawn", bool),
     )
     if build.number < 1 or not build.depots:
         raise BadDocument("a build has no number or no depot")
@@ -212,7 +223,8 @@ def channel_from_json(name: str, value: Mapping[str, Any]) -> Channel:
 _CHANNEL_FIELDS = ("build", "sequence", "previous", "rollout", "minimum")
 
 
-def _depot_from_json(value: Any) -> DepotRef:
+def depot_from_json(value: Any) -> DepotRef:
+    """A depot's reference from its JSON form. Raises `BadDocument`."""
     if not isinstance(value, dict):
         raise BadDocument("a depot of the build is not an object")
     manifest = _take(value, "manifest", str)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 STORE = "lading.json"
 
+GAMES = "tuf/"
+"""Where all that is signed lies, game by game."""
+
 
 def packs_prefix(scope: str) -> str:
     """Where all packs of a scope lie: what a prefix token covers."""
@@ -45,16 +48,51 @@ def timestamp_key(game: str) -> str:
     return f"tuf/{game}/timestamp.json"
 
 
-def states_prefix(game: str) -> str:
-    """Where all states of a game lie, the present one and earlier ones."""
-    return f"tuf/{game}/state/"
+def game_prefix(game: str) -> str:
+    """Where all that is signed of a game lies, and what waits for a signature."""
+    return f"tuf/{game}/"
 
 
-def state_key(game: str, digest: str) -> str:
-    """The document that lists a game's builds and channels; named by its BLAKE3."""
-    return f"{states_prefix(game)}{digest}.json"
+def metadata_key(game: str, role: str, version: int) -> str:
+    """The metadata of a role, but for the timestamp's: never overwritten."""
+    return f"tuf/{game}/{version}.{role}.json"
 
 
-def claim_key(game: str, number: int) -> str:
-    """Claimed by put-if-absent: whoever writes it may publish the build of this number."""
-    return f"tuf/{game}/numbers/{number}"
+def bundle_key(game: str, snapshot: int) -> str:
+    """Snapshot, targets, builds and channels as of one snapshot, in one object."""
+    return f"tuf/{game}/{snapshot}.bundle"
+
+
+def voucher_key(game: str) -> str:
+    """What the registry says of the game's root, for a first contact: mutable, by compare-and-set."""
+    return f"tuf/{game}/voucher"
+
+
+def candidates_prefix(game: str) -> str:
+    """Where sealed builds lie."""
+    return f"tuf/{game}/candidates/"
+
+
+def candidate_key(game: str, number: int) -> str:
+    """A sealed build. Whoever writes it by put-if-absent has the number."""
+    return f"{candidates_prefix(game)}{number}"
+
+
+def partials_prefix(game: str) -> str:
+    """Where metadata lies that not enough keys have signed yet."""
+    return f"tuf/{game}/signing/"
+
+
+def partial_key(game: str, role: str, version: int, keyid: str) -> str:
+    """A version of a role's metadata with the signature of one key."""
+    return f"{partials_prefix(game)}{version}.{role}.{keyid[:16]}"
+
+
+def members_prefix(scope: str) -> str:
+    """Where a scope lists its games."""
+    return f"s/{scope}/games/"
+
+
+def member_key(scope: str, game: str) -> str:
+    """Says that a game is of a scope."""
+    return f"{members_prefix(scope)}{game}"

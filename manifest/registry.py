@@ -8,23 +8,46 @@ Payloads are checked against the id they were asked for by; what a payload means
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from chunkstore.clock import Clock
 from chunkstore.compression import compress, decompress_within
 from chunkstore.errors import Corrupt, Refused
 from chunkstore.ids import digest_of, hex_to_digest
 from chunkstore.packs import PackIndex, read_index
 from chunkstore.store import Buffer, Conflict, KeyMissing, ObjectReader, ObjectStore, ObjectTooLarge
-from manifest.documents import GameState, believed, canonical_json, found_at, natural, parse_json
+from manifest.documents import Build, GameState, believed, canonical_json, found_at, natural, parse_json
 from manifest.heads import MAX_HEAD, BadHead, Head, decode_head, encode_head
-from manifest.keys import STORE, diff_key, head_key, manifest_key, note_key, pack_key, packs_prefix, placement_key
+from manifest.keys import (
+    GAMES,
+    STORE,
+    candidate_key,
+    candidates_prefix,
+    diff_key,
+    head_key,
+    manifest_key,
+    members_prefix,
+    note_key,
+    pack_key,
+    packs_prefix,
+    placement_key,
+)
 from manifest.payload import MAX_PAYLOAD
-from manifest.plain import claim_number, find_game, list_games, read_game, write_game
+from manifest.trust.reading import SignedGames
+
+if TYPE_CHECKING:
+    from manifest.trust.keyplan import KeyPlan
+    from manifest.trust.keyring import Keyring
+    from manifest.trust.pins import RootPin
+    from manifest.trust.writing import Pen
 
 FORMAT = 1
 MAX_STORE_DOCUMENT = 4096
 MAX_NOTES = 1024 * 1024
 """Bytes of the longest release notes."""
+
+MAX_CANDIDATE = 64 * 1024
+"""Bytes of the longest document of a sealed build."""
 
 _HEAD_TRIES = 20
 
@@ -43,7 +66,23 @@ class RegistryReader(Protocol):
         ...
 
     def game(self, game: str) -> GameState:
-        """The present builds and channels of a game. Raises `GameMissing`."""
+        """The channels of a game and its newest builds, verified. Raises `GameMissing` and the refusals of trust."""
+        ...
+
+    def whole(self, game: str) -> GameState:
+        """As `game`, with every build."""
+        ...
+
+    def build(self, state: GameState, number: int) -> Build:
+        """A build of a game, however old. Raises `BuildMissing`."""
+        ...
+
+    def admit(self, state: GameState, channel: str, number: int, installed: int) -> None:
+        """Lets a channel point to a build, and remembers it. Raises `RollbackRefused`."""
+        ...
+
+    def pin(self, game: str) -> RootPin:
+        """What the trust in a game, which was read, began with."""
         ...
 
     def head(self, scope: str, manifest: str) -> Head:
@@ -113,20 +152,44 @@ class RegistryWriter(RegistryReader, Protocol):
         """
         ...
 
-    def claim_number(self, state: GameState) -> int:
-        """A build number that nobody else will use."""
+    def seal(self, game: str, number: int, candidate: bytes) -> bool:
+        """Store a sealed build under a number; False if somebody has the number already."""
         ...
 
-    def commit(self, state: GameState) -> GameState:
-        """Make `state` the present state of its game. Raises `Conflict` if it is based on an older one."""
+    def candidate(self, game: str, number: int) -> bytes:
+        """The sealed build of this number. Raises `KeyMissing`."""
+        ...
+
+    def candidates(self, game: str) -> list[int]:
+        """The numbers of all builds that were ever sealed, ascending."""
+        ...
+
+    def neighbours(self, scope: str) -> list[str]:
+        """The games of a scope, sorted."""
+        ...
+
+    def require_keys(self, state: GameState) -> None:
+        """Raises `KeysMissing` if the keys that sign builds and channels are not here."""
+        ...
+
+    def create(self, game: str, scope: str, plan: KeyPlan) -> GameState:
+        """Make a game, with keys. Raises `GameTaken`."""
+        ...
+
+    def commit(self, before: GameState, after: GameState, signed: Callable[[], object]) -> GameState:
+        """Make `after` the present state of its game; both are whole. `signed` is called just before it goes live.
+
+        Raises `Conflict` if the game moved since `before`, `KeysMissing`, `SignaturesMissing`.
+        """
         ...
 
 
 class BareReader:
-    """A registry read straight from an object store: a folder, a bucket, any web host."""
+    """A registry read straight from an object store: a folder, a bucket, any web host. `games` does the verifying."""
 
-    def __init__(self, store: ObjectReader) -> None:
+    def __init__(self, store: ObjectReader, games: SignedGames) -> None:
         self._reader = store
+        self._games = games
         self._registry_id: str | None = None
 
     @property
@@ -140,7 +203,19 @@ class BareReader:
         return self._registry_id
 
     def game(self, game: str) -> GameState:
-        return read_game(self._reader, game)
+        return self._games.game(game)
+
+    def whole(self, game: str) -> GameState:
+        return self._games.whole(game)
+
+    def build(self, state: GameState, number: int) -> Build:
+        return self._games.build(state, number)
+
+    def admit(self, state: GameState, channel: str, number: int, installed: int) -> None:
+        self._games.admit(state, channel, number, installed)
+
+    def pin(self, game: str) -> RootPin:
+        return self._games.pin(game)
 
     def head(self, scope: str, manifest: str) -> Head:
         key = head_key(scope, manifest)
@@ -178,17 +253,24 @@ class BareReader:
 
 
 class BareRegistry(BareReader):
-    """A registry over an object store that can be written to."""
+    """A registry over an object store that can be written to. `keyring` finds the keys of a registry id."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        super().__init__(store)
+    def __init__(self, store: ObjectStore, games: SignedGames, keyring: Callable[[str], Keyring], clock: Clock) -> None:
+        super().__init__(store, games)
         self.store = store
+        self._keyring = keyring
+        self._clock = clock
 
-    def game(self, game: str) -> GameState:
-        return find_game(self.store, game)
+    @property
+    def pen(self) -> Pen:
+        """What signing and writing takes."""
+        from manifest.trust.writing import Pen  # noqa: PLC0415 - python-tuf takes 60 ms
+
+        return Pen(self.store, self._keyring(self.registry_id), self._clock)
 
     def games(self) -> list[str]:
-        return list_games(self.store)
+        keys = (entry.key.split("/") for entry in self.store.list(GAMES))
+        return sorted({key[1] for key in keys if len(key) > 2})
 
     def packs(self, scope: str) -> Mapping[str, int]:
         return {entry.key.rpartition("/")[2]: entry.size for entry in self.store.list(packs_prefix(scope))}
@@ -243,11 +325,34 @@ class BareRegistry(BareReader):
         except BadHead:
             return None, present.etag
 
-    def claim_number(self, state: GameState) -> int:
-        return claim_number(self.store, state)
+    def seal(self, game: str, number: int, candidate: bytes) -> bool:
+        return self.store.put(candidate_key(game, number), candidate)
 
-    def commit(self, state: GameState) -> GameState:
-        return write_game(self.store, state)
+    def candidate(self, game: str, number: int) -> bytes:
+        return self.store.get(candidate_key(game, number), limit=MAX_CANDIDATE).data
+
+    def candidates(self, game: str) -> list[int]:
+        names = (entry.key.rpartition("/")[2] for entry in self.store.list(candidates_prefix(game)))
+        return sorted(int(name) for name in names if name.isdecimal())
+
+    def neighbours(self, scope: str) -> list[str]:
+        return sorted(entry.key.rpartition("/")[2] for entry in self.store.list(members_prefix(scope)))
+
+    def require_keys(self, state: GameState) -> None:
+        from manifest.trust.writing import require_keys_of  # noqa: PLC0415
+
+        require_keys_of(self.pen.keyring, state)
+
+    def create(self, game: str, scope: str, plan: KeyPlan) -> GameState:
+        from manifest.trust.creation import create  # noqa: PLC0415
+
+        create(self.pen, self.registry_id, game, scope, plan)
+        return self.whole(game)
+
+    def commit(self, before: GameState, after: GameState, signed: Callable[[], object]) -> GameState:
+        from manifest.trust.writing import commit  # noqa: PLC0415
+
+        return commit(self.pen, before, after, signed=signed)
 
     def _put_payload(self, key: Callable[[str, str], str], scope: str, payload: Buffer) -> str:
         name = digest_of(payload).hex()

@@ -5,6 +5,7 @@ Rules over values, and the one loop that makes a change live by compare-and-set.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from chunkstore.errors import Refused
@@ -64,14 +65,58 @@ def changed(state: GameState, name: str, change: ChannelChange) -> Channel:
 
 
 def set_channel(registry: RegistryWriter, game: str, name: str, change: ChannelChange) -> tuple[GameState, bool]:
-    """Makes a change live; the game's state afterwards, and whether there was anything to change."""
-    for attempt in range(_TRIES):
-        state = registry.game(game)
+    """Makes a change live; the game's state afterwards, and whether there was anything to change.
+
+    Going back further than the publisher allowed so far allows it, which takes the keys of builds.
+    """
+
+    def wanted(state: GameState) -> GameState:
         after = changed(state, name, change)
-        if after == state.channels.get(name):
+        return allowing(replace(state, channels={**state.channels, name: after}), state.channels.get(name))
+
+    return change_game(registry, game, wanted)
+
+
+def delete_channel(registry: RegistryWriter, game: str, name: str) -> GameState:
+    """Removes a channel; the game's state afterwards. Raises `ChannelMissing`."""
+
+    def wanted(state: GameState) -> GameState:
+        gone = state.channel(name).name
+        return replace(state, channels={key: each for key, each in state.channels.items() if key != gone})
+
+    return change_game(registry, game, wanted)[0]
+
+
+def allowing(state: GameState, before: Channel | None) -> GameState:
+    """`state`, in which whoever saw `before` may follow each channel to where it points now."""
+    if before is None:
+        return state
+    back = state.channels[before.name].build
+    if back >= before.build:
+        return state
+    return replace(
+        state,
+        builds={
+            number: replace(build, rollback_to=back) if number > back and build.rollback_to > back else build
+            for number, build in state.builds.items()
+        },
+    )
+
+
+def change_game(
+    registry: RegistryWriter, game: str, wanted: Callable[[GameState], GameState]
+) -> tuple[GameState, bool]:
+    """Makes what `wanted` makes of the present state live, tried again when somebody else was first.
+
+    The state afterwards, and whether there was anything to change. Raises `KeysMissing`, `SignaturesMissing`.
+    """
+    for attempt in range(_TRIES):
+        state = registry.whole(game)
+        after = wanted(state)
+        if after == state:
             return state, False
         try:
-            return registry.commit(replace(state, channels={**state.channels, name: after})), True
+            return registry.commit(state, after, lambda: None), True
         except Conflict:
             if attempt == _TRIES - 1:
                 raise

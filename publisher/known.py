@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from chunkstore.columns import Column, NewerFormat
-from chunkstore.errors import Corrupt, NotFound
+from chunkstore.errors import Corrupt, NotFound, Refused
 from chunkstore.ids import DIGEST_SIZE
 from chunkstore.idtable import IdTable
 from chunkstore.packs import PackIndex
@@ -121,16 +121,13 @@ def load_known(
 
 
 def _neighbours(registry: RegistryWriter, state: GameState) -> Iterator[GameState]:
-    """The other games of a scope that was made to be shared; a game's own scope is not looked through for them."""
-    if state.scope == state.game:
-        return
-    for name in registry.games():
-        try:
-            other = registry.game(name)
-        except UNREADABLE:
-            continue
-        if other.scope == state.scope and name != state.game:
-            yield other
+    """The other games of the scope, as far as they are trusted here."""
+    for name in registry.neighbours(state.scope):
+        if name != state.game:
+            try:
+                yield registry.game(name)
+            except (*UNREADABLE, Refused):  # one that is not trusted here is one that nothing is known of
+                continue
 
 
 def _present(placement: Placement, packs: Mapping[str, int]) -> Column:

@@ -7,7 +7,6 @@ their content, and the game's pointer moves by compare-and-set. A run that dies 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
@@ -16,42 +15,36 @@ from typing import TypeAlias
 
 import numpy as np
 
-from chunkstore.cancel import Cancel
-from chunkstore.clock import Clock
 from chunkstore.columns import Column
 from chunkstore.errors import Corrupt, NotFound
 from chunkstore.packs import NONCE_SIZE
 from chunkstore.placements import Placement
 from chunkstore.store import Buffer
 from manifest.documents import MAX_INLINE_NOTES, Build, GameMissing, GameState
-from manifest.events import EventSink, Phase, WarningEvent
+from manifest.events import Phase, WarningEvent
 from manifest.kinds import Kind
 from manifest.model import Manifest
 from manifest.payload import decode_manifest, encode_manifest
 from manifest.registry import RegistryWriter
+from manifest.trust.keyplan import KeyPlan
 from publisher.assemble import assemble
+from publisher.candidates import Candidate, Release, candidate_of, is_free, seal_candidate
 from publisher.channels import ChannelChange, set_channel
-from publisher.commit import (
-    Release,
-    Sealed,
-    commit,
-    is_free,
-    parent_build,
-    plan_build,
-    same_build,
-    seal,
-    write_diffs,
-    write_sealed,
-)
+from publisher.commit import Commit, commit, parent_build, plan_build, same_build
+from publisher.diffs import write_diffs
 from publisher.filecache import FileCache, unchanged_rows
 from publisher.known import UNREADABLE, KnownChunks, load_known
 from publisher.pipeline import Pipeline, Tally
 from publisher.resume import PackJournal, learn_packs
 from publisher.scan import Scan, scan
+from publisher.sealed import Sealed, seal, write_sealed
+from publisher.sessions import Session, SessionFile
 from publisher.settings import DepotConfig
 from publisher.settled import cut_of, depot_before, reference_of
+from publisher.signing import reconcile
 from publisher.source import SourceReader
 from publisher.tags import tag_files
+from publisher.world import World
 
 Tagged: TypeAlias = tuple[list[tuple[str, ...]], "array[int]"]
 """The answer of `tag_files`."""
@@ -73,16 +66,22 @@ class PublishRequest:
     if_changed: bool = False
     rescan: bool = False
     dry_run: bool = False
+    candidate: bool = False
+    """Stop when the build is sealed: it is signed elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What came of it. `build` is an earlier one, not `created` now, if the content was there already and no new build
-    was wanted; `pointed` says whether the channel came to point to it."""
+    """What came of it. The build is an earlier one, not `created` now, if the content was there already and no new
+    build was wanted; `pointed` says whether the channel came to point to it, `live` whether it is more than a
+    candidate.
+    """
 
-    build: Build
+    number: int
+    version: str
     created: bool
     pointed: bool
+    live: bool
     manifest: str
     files: int
     chunks: int
@@ -90,32 +89,27 @@ class Published:
     tally: Tally
 
 
-@dataclass(frozen=True, slots=True)
-class World:
-    """What a publish takes from outside: the registry, time, random bytes, its audience and its brake."""
-
-    registry: RegistryWriter
-    clock: Clock
-    random_bytes: Callable[[int], bytes]
-    sink: EventSink
-    cancel: Cancel
-
-
 def publish(request: PublishRequest, world: World) -> Published:
-    """Publishes one depot of a game."""
+    """Publishes one depot of a game. Raises `KeysMissing` before anything is stored."""
     run = _Publish(request, world)
     sealed = run.seal(run.read())
-    same = same_build(run.state, sealed, request.release, if_changed=request.if_changed)
-    if request.dry_run:
-        build, created, pointed = same or run.planned(sealed), same is None, False
-    elif same:
-        build, created, pointed = same, False, run.mend(sealed, same)
+    candidate = candidate_of(sealed.depot, sealed.ref, request.release, int(world.clock.now()))
+    same = same_build(run.state, candidate, if_changed=request.if_changed)
+    live = same is not None or not (request.candidate or request.dry_run)
+    if same:
+        build, created, pointed = same, False, not (request.dry_run or request.candidate) and run.mend(sealed, same)
+    elif request.dry_run:
+        build, created, pointed = run.planned(sealed, candidate), True, False
+    elif request.candidate:
+        build, created, pointed = run.leave(sealed, candidate), True, False
     else:
-        build, created, pointed = run.go_live(sealed)
+        build, created, pointed = run.go_live(sealed, candidate)
     return Published(
-        build=build,
+        number=build.number,
+        version=build.version,
         created=created,
         pointed=pointed,
+        live=live,
         manifest=sealed.ref.manifest,
         files=sealed.ref.files,
         chunks=sealed.ref.chunks,
@@ -131,11 +125,16 @@ class _Publish:
         self.request = request
         self.world = world
         self.tally = Tally()
-        self.state = _game(world.registry, request.game)
-        self.before = depot_before(self.state, parent_build(self.state, request.release), request.depot.name)
-        self._like = reference_of(request.depot, self.before)
         folder = request.state_folder / world.registry.registry_id
         stem = f"{request.game}.{request.depot.name}"
+        self._session = SessionFile(folder / f"{stem}.session")
+        if not request.dry_run and not request.candidate:
+            reconcile(world, request.game, self._session)
+        self.state = _game(world.registry, request.game)
+        if self.state.version and not request.dry_run and not request.candidate:
+            world.registry.require_keys(self.state)
+        self.before = depot_before(self.state, parent_build(self.state, request.release), request.depot.name)
+        self._like = reference_of(request.depot, self.before)
         self._cache_path = folder / f"{stem}.files"
         self._journal = PackJournal(folder / f"{stem}.packs")
         self._scanned: tuple[int, Scan] | None = None
@@ -182,39 +181,58 @@ class _Publish:
         del self.known  # the largest thing that a publish holds, and not needed any more
         return known.into_placement(ids)
 
-    def planned(self, sealed: Sealed) -> Build:
+    def planned(self, sealed: Sealed, candidate: Candidate) -> Build:
         """The build that would go live now."""
         state, release = self.state, self.request.release
         above = count(max(state.builds, default=0) + 1)
         number = next(number for number in above if is_free(state, release, number))
-        return plan_build(self.world.registry, state, sealed, release, number, int(self.world.clock.now()))[1]
+        return plan_build(self.world.registry, state, candidate, sealed.manifest, number)[1]
 
     def mend(self, sealed: Sealed, build: Build) -> bool:
         """Writes what the store had lost of a build that is live already; whether its channel came to point to it."""
         registry, state = self.world.registry, self.state
         if sealed.placement is not None:
-            write_sealed(registry, state, sealed)
+            write_sealed(registry, state.scope, sealed)
             write_diffs(registry, state, sealed, newest_only=False)
             self._store_notes()
         self._remember(sealed)
         return self._point_to(build)
 
-    def go_live(self, sealed: Sealed) -> tuple[Build, bool, bool]:
-        """Stores the metadata in order and moves the game's pointer; the build, whether it is new and pointed to.
+    def store(self, sealed: Sealed) -> None:
+        """Stores the metadata of a build, in order; what is missing after a crash on any line is written again."""
+        world = self.world
+        world.sink.emit(Phase("commit"))
+        write_sealed(world.registry, self.state.scope, sealed)
+        write_diffs(world.registry, self.state, sealed, newest_only=True)
+        self._store_notes()
+        world.cancel.check()
+
+    def leave(self, sealed: Sealed, candidate: Candidate) -> Build:
+        """Seals the build for others to sign."""
+        self.store(sealed)
+        number = seal_candidate(self.world.registry, self.state, candidate)
+        self._remember(sealed)
+        return plan_build(self.world.registry, self.state, candidate, sealed.manifest, number)[1]
+
+    def go_live(self, sealed: Sealed, candidate: Candidate) -> tuple[Build, bool, bool]:
+        """Stores the metadata, signs, and moves the game's timestamp; the build, whether it is new and pointed to.
 
         It is not new if another publish of the same content was faster.
         """
-        world, registry, release = self.world, self.world.registry, self.request.release
-        world.sink.emit(Phase("commit"))
-        write_sealed(registry, self.state, sealed)
-        write_diffs(registry, self.state, sealed, newest_only=True)
-        self._store_notes()
-        world.cancel.check()
-        now, if_changed = int(world.clock.now()), self.request.if_changed
-        self.state, build, created = commit(registry, self.state, sealed, release, now, if_changed=if_changed)
+        registry, request = self.world.registry, self.request
+        if not self.state.version:
+            self.state = registry.create(request.game, self.state.scope, KeyPlan())
+        self.store(sealed)
+
+        def signed(number: int, version: int) -> None:
+            self._session.save(Session(number, version))
+
+        work = Commit(candidate, sealed.manifest, if_changed=request.if_changed, signed=signed)
+        self.state, build, created = commit(registry, self.state, work)
+        self._session.clear()
         self._remember(sealed)
         write_diffs(registry, self.state, sealed, newest_only=False)
-        return build, created, release.channel is not None if created else self._point_to(build)
+        return build, created, request.release.channel is not None if created else self._point_to(build)
 
     def _point_to(self, build: Build) -> bool:
         """Moves the channel to a build that was live already; whether it had to move.
@@ -296,6 +314,6 @@ class _Publish:
 def _game(registry: RegistryWriter, game: str) -> GameState:
     """The game's state; a game that does not exist yet begins empty, with a scope of its own name."""
     try:
-        return registry.game(game)
+        return registry.whole(game)
     except GameMissing:
         return GameState(game=game, scope=game)

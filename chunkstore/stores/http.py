@@ -39,6 +39,7 @@ from chunkstore.store import (
     StoreUnavailable,
     check_key,
     check_range,
+    may_change,
 )
 
 _MAX_REDIRECTS: Final = 5
@@ -48,7 +49,6 @@ _CONNECTION_WINDOW_BYTES: Final = 32 << 20
 # hold us for hours before the first look at the clock.
 _READ_AHEAD_BYTES: Final = 1
 # The keys whose bytes change. A cache between us and the host may not answer for them without asking the host.
-_CHANGES: Final = re.compile(r"tuf/|(.*/)?heads/")
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _MISSING: Final = {404, 410}
@@ -142,7 +142,8 @@ class HttpStore:
             if size is None:
                 raise HostMisconfigured("the host does not say how long the object is", where=where)
             modified = _seconds(response.get_header("last-modified"))
-        return Stat(size, self.get(key, limit=size).etag, modified or 0.0)
+            now = _seconds(response.get_header("date"))
+        return Stat(size, self.get(key, limit=size).etag, modified or 0.0, now or 0.0)
 
     def put(self, key: str, data: Buffer) -> bool:
         """Always `ReadOnly`."""
@@ -175,7 +176,7 @@ class HttpStore:
         request = self._client.request(method, f"{self._address}/{key}").streamed_read_buffer_limit(_READ_AHEAD_BYTES)
         if span:
             request = request.header("Range", span)
-        if key in self._missed or _CHANGES.match(key):
+        if key in self._missed or may_change(key):
             request = request.header("Cache-Control", "no-cache")
         with _leaves(where), request.build_streamed() as response:
             self._remember(key, missing=response.status in _MISSING)

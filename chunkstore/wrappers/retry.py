@@ -27,6 +27,7 @@ from chunkstore.store import (
     ObjectTooLarge,
     Stat,
     StoreUnavailable,
+    may_change,
 )
 from chunkstore.wrappers.waiting import wait
 
@@ -92,6 +93,8 @@ class RetryingStore:
         try:
             return self._inner.get(key, limit=limit)
         except (Unavailable, KeyMissing) as error:
+            if isinstance(error, KeyMissing) and may_change(key):
+                raise  # no cache was asked
             fetched = self._again(error, partial(self._inner.get, key, limit=limit))
             self._count(0, len(fetched.data))
             return fetched

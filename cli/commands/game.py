@@ -21,18 +21,34 @@ game = Verbs("game", help="Make and show the games of a store.")
 @click.argument("game", metavar="GAME")
 @options.store
 @click.option("--scope", metavar="SCOPE", help="What the game shares its chunks with; its own name by default.")
+@click.option("--root-keys", metavar="N", type=int, default=1, help="How many root keys are made; 1 by default.")
+@click.option("--threshold", metavar="M", type=int, default=1, help="How many of them have to sign; 1 by default.")
+@click.option("--build-keys", metavar="N", type=int, default=1, help="How many keys for builds are made.")
+@click.option("--build-threshold", metavar="M", type=int, default=1, help="How many of them have to sign each build.")
 @options.dry_run
 @options.exit_code
-def create(run: Run, game: str, scope: str | None, dry_run: bool, exit_code: bool) -> Outcome:
+def create(
+    run: Run,
+    game: str,
+    scope: str | None,
+    root_keys: int,
+    threshold: int,
+    build_keys: int,
+    build_threshold: int,
+    dry_run: bool,
+    exit_code: bool,
+) -> Outcome:
     """Make a game before its first publish.
 
     Only needed to choose its scope: games of one scope share chunks, and with them the right to download.
     """
     from cli import compose
+    from manifest.trust.keyplan import KeyPlan
     from publisher.games import create_game
 
+    plan = KeyPlan(root_keys, threshold, build_keys, build_threshold)
     with compose.writing(run, dry_run=dry_run, create=True) as opened:
-        state, created = create_game(opened.registry, game, scope)
+        state, created = create_game(opened.registry, game, scope, plan, dry_run=dry_run)
     done = ("Would make" if dry_run else "Made") if created else "There is already"
     return Outcome(
         result={"game": state.game, "scope": state.scope, "created": created},

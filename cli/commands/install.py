@@ -22,6 +22,7 @@ from cli.words import Verb
 @click.option("--depot", "depots", metavar="DEPOT", multiple=True, help="Only these depots.")
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="Also the files that carry this tag.")
 @options.trust
+@options.accept_stale
 @click.option("--replace", is_flag=True, help="Let files be replaced that Lading did not install.")
 @options.limit_rate
 @options.dry_run
@@ -35,6 +36,7 @@ def install(
     depots: tuple[str, ...],
     tags: tuple[str, ...],
     replace: bool,
+    accept_stale: bool,
     dry_run: bool,
 ) -> Outcome:
     """Install a game into a folder.
@@ -49,6 +51,6 @@ def install(
     began = run.clock.monotonic()
     wish = Wish(channel or "stable", options.one_of(label, number), number)
     aim = Aim(folder, wish, game, depots, tags, replace=replace, dry_run=dry_run)
-    with engine(run, folder) as over:
+    with engine(run, folder, accept_stale=accept_stale) as over:
         settled = go(aim, over)
     return settled_outcome(settled, run.clock.monotonic() - began, exit_code=False)

@@ -101,7 +101,7 @@ def publish(
 
 def _release(said: dict[str, Any]) -> Any:
     from manifest.names import check_name, check_version
-    from publisher.commit import Release
+    from publisher.candidates import Release
 
     if said["channel"] and said["no_channel"]:
         raise Usage("--channel and --no-channel exclude each other", next="Give one of them.")
@@ -138,13 +138,14 @@ def _read_notes(file: Path) -> str:
 
 
 def _result(game: str, depot: str, published: Published) -> dict[str, Any]:
-    build, tally = published.build, published.tally
+    tally = published.tally
     return {
         "game": game,
-        "build": build.number,
-        "version": build.version,
+        "build": published.number,
+        "version": published.version,
         "depot": depot,
         "created": published.created,
+        "state": "live" if published.live else "sealed",
         "manifest": published.manifest,
         "files": published.files,
         "source_bytes": published.source_bytes,

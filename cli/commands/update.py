@@ -18,6 +18,7 @@ from cli.words import Verb
 @options.version
 @options.build
 @options.store
+@options.accept_stale
 @options.limit_rate
 @options.dry_run
 @options.exit_code
@@ -27,6 +28,7 @@ def update(
     channel: str | None,
     label: str | None,
     number: int | None,
+    accept_stale: bool,
     dry_run: bool,
     exit_code: bool,
 ) -> Outcome:
@@ -41,6 +43,6 @@ def update(
 
     began = run.clock.monotonic()
     aim = Aim(folder, Wish(channel or "", options.one_of(label, number), number), dry_run=dry_run)
-    with engine_of_installed(run, folder) as over:
+    with engine_of_installed(run, folder, accept_stale=accept_stale) as over:
         settled = go(aim, over)
     return settled_outcome(settled, run.clock.monotonic() - began, exit_code=exit_code)

@@ -25,12 +25,14 @@ from client.work import Brake
 from manifest.documents import Build
 from manifest.events import EventSink, NullSink
 from manifest.paths import RESERVED_FOLDER
-from manifest.registry import BareReader, BareRegistry, init_store
-from publisher.commit import Release
-from publisher.publish import PublishRequest, World, publish
+from manifest.registry import BareRegistry, init_store
+from publisher.candidates import Release
+from publisher.publish import PublishRequest, publish
 from publisher.settings import DepotConfig, TagRule
+from publisher.world import World
 from tests.kit.clock import FakeClock
 from tests.kit.game import Entry, write_tree
+from tests.kit.signed import reader_of, registry_of
 
 GAME = "toy"
 Tree = Mapping[str, Entry]
@@ -73,15 +75,20 @@ class Rig:
         source = write_tree(self.folder / "source" / depot, dict(tree))
         spoil(source)
         config = DepotConfig(depot, chunk_average=self.average, tags=tuple(TagRule(*rule) for rule in tags))
-        world = World(BareRegistry(store or self.store), self.clock, self.random_bytes, NullSink(), Cancel())
+        registry = self.registry(store)
+        world = World(registry, self.clock, self.random_bytes, NullSink(), Cancel())
         self.clock.advance(1)
         request = PublishRequest(source, GAME, config, Release(None, channel), self.folder / "state", rescan=True)
         request = PublishRequest(**{**_fields(request), **how})
-        return publish(request, world).build
+        return registry.whole(GAME).build(publish(request, world).number)
+
+    def registry(self, store: ObjectStore | None = None) -> BareRegistry:
+        """What the publisher has of it."""
+        return registry_of(store or self.store, self.folder / "state", self.clock)
 
     def player(self, name: str = "installed", **how: Any) -> Player:
-        """An installation, in a folder of that name."""
-        return Player(self.folder / name, self.store, **how)
+        """An installation, in a folder of that name. Each has a state folder of its own."""
+        return Player(self.folder / name, self.store, self.folder / f"{name}.state", self.clock, **how)
 
 
 def _fields(request: PublishRequest) -> dict[str, Any]:
@@ -91,9 +98,20 @@ def _fields(request: PublishRequest) -> dict[str, Any]:
 class Player:
     """One installed folder and the engine that works on it. `traffic` counts what the last command asked for."""
 
-    def __init__(self, root: Path, store: ObjectStore, *, threads: int = 2, sink: EventSink | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        store: ObjectStore,
+        state: Path,
+        clock: FakeClock,
+        *,
+        threads: int = 2,
+        sink: EventSink | None = None,
+    ) -> None:
         self.root = root
         self.store = store
+        self.state = state
+        self.clock = clock
         self.threads = threads
         self.sink = sink or NullSink()
         self.cancel = Cancel()
@@ -149,7 +167,8 @@ class Player:
 
     def _engine(self) -> Engine:
         self.meter = MeteredStore(self.store, _class_of)
-        return Engine(BareReader(self.meter), self.controls, self.sink, self._usage, self.random_bytes)
+        registry = reader_of(self.meter, self.state, self.clock)
+        return Engine(registry, self.controls, self.sink, self._usage, self.random_bytes)
 
     def _usage(self) -> Usage:
         return Usage(

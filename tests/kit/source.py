@@ -13,10 +13,12 @@ from chunkstore.store import ObjectStore
 from chunkstore.stores.memory import MemoryStore
 from manifest.events import Collector
 from manifest.registry import BareRegistry, init_store
-from publisher.commit import Release
-from publisher.publish import Published, PublishRequest, World, publish
+from publisher.candidates import Release
+from publisher.publish import Published, PublishRequest, publish
 from publisher.settings import DepotConfig
+from publisher.world import World
 from tests.kit.clock import FakeClock
+from tests.kit.signed import registry_of
 
 
 def write(folder: Path, files: Mapping[str, bytes | str]) -> Path:
@@ -37,6 +39,7 @@ class Publisher:
     store: ObjectStore = field(default_factory=lambda: MemoryStore(FakeClock()))
     events: Collector = field(default_factory=Collector)
     random: int = 0
+    clock: FakeClock = field(default_factory=lambda: FakeClock(time.time() + 60))
 
     def __post_init__(self) -> None:
         init_store(self.store, bytes(32))
@@ -44,7 +47,7 @@ class Publisher:
     @property
     def registry(self) -> BareRegistry:
         """The registry over the store."""
-        return BareRegistry(self.store)
+        return registry_of(self.store, self.state, self.clock)
 
     def publish(self, *, depot: DepotConfig | None = None, **said: Any) -> Published:
         """Publish the folder; `said` are fields of the request or of the release."""
@@ -58,8 +61,7 @@ class Publisher:
             state_folder=self.state,
             **said,
         )
-        clock = FakeClock(time.time() + 60)
-        return publish(request, World(self.registry, clock, self._random_bytes, self.events, Cancel()))
+        return publish(request, World(self.registry, self.clock, self._random_bytes, self.events, Cancel()))
 
     def _random_bytes(self, count: int) -> bytes:
         self.random += 1

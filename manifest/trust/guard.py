@@ -1,0 +1,99 @@
+"""What metadata must be before python-tuf sees it: strict JSON, and of this game.
+
+python-tuf takes the last of two equal keys, and numbers that are none; and it knows nothing of games. Nothing here
+looks at a signature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from chunkstore.errors import Corrupt, LocalProblem, Refused
+from manifest.documents import BadDocument, natural, parse_json
+from manifest.trust.roles import FORMAT, LADING, Binding
+
+
+def signed_part(data: bytes, where: str) -> dict[str, Any]:
+    """The part of a metadata file that signatures cover, unverified. Raises `BadMetadata`."""
+    try:
+        value = parse_json(data, "metadata", where)
+    except BadDocument as error:
+        raise BadMetadata(error.message, where=where) from error
+    signed = value.get("signed")
+    if not isinstance(signed, dict):
+        raise BadMetadata("the metadata has no signed part", where=where)
+    return signed
+
+
+def check(data: bytes, binding: Binding, where: str) -> dict[str, Any]:
+    """The signed part, if it is of the game that `binding` names. Raises `BadMetadata`, `OtherGamesMetadata`."""
+    signed = signed_part(data, where)
+    words = signed.get(LADING)
+    if not isinstance(words, dict):
+        raise OtherGamesMetadata("the metadata does not say which game it is of", where=where)
+    try:
+        found = natural(words, "format")
+    except BadDocument as error:
+        raise BadMetadata(error.message, where=where) from error
+    if found > FORMAT:
+        raise NewerMetadata(f"the metadata has format {found}; this version knows up to {FORMAT}", where=where)
+    if words.get("game") != binding.game or not isinstance(words.get("registry"), str):
+        raise OtherGamesMetadata(f"the metadata is of {words.get('game')!r:.80}, not of {binding.game}", where=where)
+    if binding.registry not in ("", words["registry"]):
+        raise OtherRegistry(f"the metadata is of {binding.game} in another registry", where=where)
+    _check_keys(signed, where)
+    return signed
+
+
+def _check_keys(signed: Mapping[str, Any], where: str) -> None:
+    """No public key counts twice towards a threshold because it is listed under two ids."""
+    delegations = signed.get("delegations")
+    for holder in (signed, delegations):
+        keys = holder.get("keys") if isinstance(holder, dict) else None
+        if not isinstance(keys, dict):
+            continue
+        public = [repr(key.get("keyval")) if isinstance(key, dict) else repr(key) for key in keys.values()]
+        if len(set(public)) != len(public):
+            raise BadMetadata("a public key is listed under two ids", where=where)
+
+
+def expiry_of(signed: Mapping[str, Any]) -> float:
+    """When a signed part expires, in seconds since the epoch; 0 if it does not say so properly."""
+    try:
+        return datetime.strptime(str(signed.get("expires")), "%Y-%m-%dT%H:%M:%S%z").timestamp()
+    except ValueError:
+        return 0.0
+
+
+class BadMetadata(Corrupt):
+    """Signed metadata breaks its format."""
+
+    code = "bad-metadata"
+    default_cause = "The file is damaged, or somebody without the keys wrote it."
+    default_next = "Nothing was changed. Try another copy of the store; tell the publisher if it stays."
+
+
+class OtherRegistry(Refused):
+    """The game that is known here is one of another registry."""
+
+    code = "other-registry"
+    default_cause = "Build numbers and games of two registries have nothing to do with each other."
+    default_next = "Name the store that the game was installed from, or a copy of it."
+
+
+class OtherGamesMetadata(Corrupt):
+    """Metadata of another game was served."""
+
+    code = "other-games-metadata"
+    default_cause = "Files of two games or stores were mixed up, or somebody tries to pass one off as the other."
+    default_next = "Nothing was changed. Check the address of the store; tell whoever runs it."
+
+
+class NewerMetadata(LocalProblem):
+    """The metadata was written by a newer version."""
+
+    code = "newer-metadata"
+    default_cause = "A newer version of Lading signed it."
+    default_next = "Install a newer version of Lading; nothing was changed."

@@ -1,0 +1,245 @@
+"""Reading a registry's games: nothing leaves here that a threshold of the publisher's keys did not sign.
+
+The timestamp is asked for first. If it is the one that was verified last, and its day is not over, nothing else is read
+and python-tuf is not even imported; otherwise the updater walks. Which builds a channel may go back to is decided here,
+too, against the marks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chunkstore.clock import Clock
+from chunkstore.errors import Corrupt, LadingError, LocalProblem
+from chunkstore.store import Fetched, KeyMissing, ObjectReader
+from manifest.documents import Build, BuildMissing, GameMissing, GameState
+from manifest.events import EventSink, WarningEvent
+from manifest.keys import timestamp_key
+from manifest.names import check_name
+from manifest.trust.contact import Contact, folder_for
+from manifest.trust.folder import TrustFolder, digests_of
+from manifest.trust.guard import check
+from manifest.trust.pins import RootPin
+from manifest.trust.roles import BINS, LIMITS, SNAPSHOT, TIMESTAMP, build_path
+from manifest.trust.seen import Seen, advance, roles_found
+from manifest.trust.state import bin_of, read_state
+
+if TYPE_CHECKING:
+    from manifest.trust.visiting import Walked
+
+_CLOCK_TOLERANCE = 10 * 60
+"""Seconds that a clock may be off before it is worth a word."""
+
+
+@dataclass
+class _Visit:
+    """What is known of one game since this command began."""
+
+    folder: TrustFolder
+    stamp: Fetched
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+class SignedGames:
+    """The games of one store, as one user's machine may believe them. `trust` is the folder that holds what it knows,
+    `contact` says how the first contact with a game may be made.
+
+    With `accept_stale` metadata that has expired is believed for all else that it proves, and a warning says its age.
+    """
+
+    def __init__(
+        self,
+        store: ObjectReader,
+        trust: Path,
+        clock: Clock,
+        contact: Callable[[str], Contact],
+        sink: EventSink,
+        *,
+        accept_stale: bool = False,
+    ) -> None:
+        self._store = store
+        self._trust = trust
+        self._clock = clock
+        self._contact = contact
+        self._sink = sink
+        self._accept_stale = accept_stale
+        self._visits: dict[str, _Visit] = {}
+
+    def game(self, game: str) -> GameState:
+        """The channels of a game and its newest builds. Raises `GameMissing` and every refusal of trust."""
+        return self._state(self._visit(game))
+
+    def whole(self, game: str) -> GameState:
+        """As `game`, with every build."""
+        visit = self._visit(game)
+        self._open_bins(visit, BINS)
+        return self._state(visit)
+
+    def build(self, state: GameState, number: int) -> Build:
+        """A build of the game, however old. Raises `BuildMissing`."""
+        if number in state.builds:
+            return state.builds[number]
+        visit = self._visits.get(state.game) or self._visit(state.game)
+        self._open_bins(visit, [bin_of(build_path(state.game, number))])
+        return self._state(visit).build(number)
+
+    def pin(self, game: str) -> RootPin:
+        """The root that the trust in a game began with."""
+        return self._visits[game].folder.about.pin
+
+    def admit(self, state: GameState, channel: str, number: int, installed: int) -> None:
+        """Lets a channel point to a build, and remembers that it did. `installed` counts where no mark is kept.
+
+        Raises `RollbackRefused` if the build is older than one that was seen there and the publisher did not allow it.
+        """
+        folder = self._visits[state.game].folder
+        with folder.locked():
+            seen = folder.seen()
+            mark = seen.channels.get(channel, max(installed, seen.floor))
+            if number < mark and self._allows(state, mark) > number:
+                raise RollbackRefused(
+                    f"channel {channel} of {state.game} points to build #{number}, and #{mark} was seen there",
+                    where=self._store.url,
+                    data={"channel": channel, "build": number, "seen": mark},
+                )
+            if max(mark, number) != seen.channels.get(channel):
+                folder.save(replace(seen, channels={**seen.channels, channel: max(mark, number)}))
+
+    def _allows(self, state: GameState, mark: int) -> int:
+        """How far the publisher lets those go back who have seen build `mark`."""
+        try:
+            return self.build(state, mark).rollback_to
+        except BuildMissing:
+            return mark
+
+    def _visit(self, game: str) -> _Visit:
+        """The game's metadata as it stands now, verified."""
+        stamp = self._timestamp(check_name(game, "game"))
+        before = self._visits.get(game)
+        folder = before.folder if before else self._meet(game)
+        visit = self._visits[game] = _Visit(folder, stamp)
+        check(stamp.data, folder.about.binding, f"{self._store.url}/{timestamp_key(game)}")
+        with folder.locked():
+            seen = folder.seen()
+            files = folder.recall(seen, stamp.data, self._moment(seen))
+            if files is None:
+                self._walk(visit, seen, ())
+            else:
+                visit.files = files
+        return visit
+
+    def _meet(self, game: str) -> TrustFolder:
+        return folder_for(game, self._store, self._trust, self._contact(game), self._clock.now())
+
+    def _state(self, visit: _Visit) -> GameState:
+        return replace(read_state(visit.folder.about.binding.game, visit.files), tag=visit.stamp.etag)
+
+    def _open_bins(self, visit: _Visit, bins: Collection[str]) -> None:
+        """Verifies bins that were not read yet, as far as there are any."""
+        listed = json.loads(visit.files[SNAPSHOT])["signed"]["meta"]
+        if any(f"{name}.json" in listed and name not in visit.files for name in bins):
+            with visit.folder.locked():
+                self._walk(visit, visit.folder.seen(), bins)
+
+    def _timestamp(self, game: str) -> Fetched:
+        key = timestamp_key(game)
+        try:
+            return self._store.get(key, limit=LIMITS[TIMESTAMP])
+        except KeyMissing as error:
+            raise GameMissing(f"there is no game {game}", where=self._store.url) from error
+
+    def _moment(self, seen: Seen) -> float:
+        """The time that expiry is measured by: a clock that was set back does not make old metadata fresh."""
+        now = self._clock.now()
+        if seen.latest - now > _CLOCK_TOLERANCE:
+            self._warn_of_clock(seen.latest - now)
+        return max(now, seen.latest)
+
+    def _warn_of_clock(self, behind: float) -> None:
+        message = f"the clock of this machine is at least {duration(behind)} behind"
+        self._sink.emit(WarningEvent("clock-behind", message, next="Set the clock of this machine."))
+
+    def _walk(self, visit: _Visit, seen: Seen, bins: Collection[str]) -> None:
+        """Verifies what changed, keeps it and advances the marks. The folder is locked."""
+        from manifest.trust.visiting import MetadataExpired, MetadataMissing, walk  # noqa: PLC0415 - python-tuf: 60 ms
+
+        moment = self._moment(seen)
+
+        def go() -> Walked:
+            return walk(visit.folder, self._store, visit.stamp.data, moment, bins, accept_stale=self._accept_stale)
+
+        try:
+            try:
+                walked = go()
+            except MetadataMissing:
+                # The timestamp moved on between two requests, or a cache still believes that a file is absent.
+                visit.stamp = self._timestamp(visit.folder.about.binding.game)
+                walked = go()
+        except MetadataExpired as error:
+            self._name_wrong_clock(visit, error)
+            raise
+        visit.files.update(walked.files)
+        after = self._advanced(visit, seen, walked, moment)
+        if after != seen:
+            visit.folder.save(after)
+
+    def _advanced(self, visit: _Visit, seen: Seen, walked: Walked, moment: float) -> Seen:
+        """The marks after a walk, with what `recall` needs unless it was a stale one. Raises `MetadataRollback`."""
+        if walked.signed_at - moment > _CLOCK_TOLERANCE:
+            self._warn_of_clock(walked.signed_at - moment)
+        state = read_state(visit.folder.about.binding.game, visit.files)
+        after = advance(seen, roles_found(walked.files), walked.root, state)
+        after = replace(after, latest=max(seen.latest, walked.signed_at))
+        if walked.expired_for:
+            message = (
+                f"the metadata of {state.game} expired {duration(walked.expired_for)} ago and was accepted as asked"
+            )
+            self._sink.emit(WarningEvent("metadata-stale", message, self._store.url))
+            return after
+        digests = digests_of(walked.files)
+        before = seen.files if seen.files.get(TIMESTAMP) == digests[TIMESTAMP] else {}
+        return replace(after, walked_at=int(moment), expires=walked.expires, files={**before, **digests})
+
+    def _name_wrong_clock(self, visit: _Visit, error: LadingError) -> None:
+        """If the store's clock says that nothing has expired, ours is wrong. Raises `ClockWrong` then."""
+        key = timestamp_key(visit.folder.about.binding.game)
+        with suppress(LadingError):
+            served = self._store.stat(key).now
+            ahead = self._clock.now() - served
+            if served and ahead > _CLOCK_TOLERANCE and served < error.data.get("expires", 0):
+                raise ClockWrong(
+                    f"the clock of this machine is {duration(ahead)} ahead: by it the metadata has expired",
+                    where=self._store.url,
+                    data={"ahead_seconds": int(ahead)},
+                ) from error
+
+
+def duration(seconds: float) -> str:
+    """A length of time in words."""
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}s"
+    return f"{seconds:.0f} seconds"
+
+
+class RollbackRefused(Corrupt):
+    """A channel points to a build that is older than one it showed before, and its publisher did not allow that."""
+
+    code = "rollback-refused"
+    default_cause = "An old state of the store is served, or the channel was moved back without the publisher's keys."
+    default_next = (
+        "Nothing was changed. Publishers allow it with `lading build withdraw`; --build N installs any build."
+    )
+
+
+class ClockWrong(LocalProblem):
+    """The clock of this machine is so wrong that metadata seems to have expired."""
+
+    code = "clock-wrong"
+    default_cause = "The clock was set wrongly, or its battery is empty."
+    default_next = "Set the clock and run the same command again."

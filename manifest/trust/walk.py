@@ -1,0 +1,165 @@
+"""The verified walk: python-tuf's updater over a folder of this machine, and what its refusals are called here.
+
+Everything that decides whether metadata is believed happens in the updater; here are its clock and the names of its
+errors.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+from tuf.api.exceptions import (
+    BadVersionNumberError,
+    DownloadError,
+    DownloadHTTPError,
+    ExpiredMetadataError,
+    LengthOrHashMismatchError,
+    RepositoryError,
+    UnsignedMetadataError,
+)
+from tuf.ngclient.config import UpdaterConfig
+from tuf.ngclient.updater import Updater
+
+from chunkstore.errors import Corrupt
+from chunkstore.oserrors import leaf_for
+from manifest.keys import game_prefix
+from manifest.trust.fetcher import MetadataFetcher
+from manifest.trust.guard import BadMetadata
+from manifest.trust.roles import (
+    BUILDS,
+    CHANNELS,
+    LIMITS,
+    MAX_ROOTS,
+    NO_CHANNEL,
+    ROOT,
+    SNAPSHOT,
+    TARGETS,
+    TIMESTAMP,
+    build_path,
+    channel_path,
+    newest_path,
+)
+from manifest.trust.seen import MetadataRollback
+from manifest.trust.state import bin_of
+
+CORE = (ROOT, TIMESTAMP, SNAPSHOT, TARGETS, BUILDS, CHANNELS)
+"""The roles that every walk verifies."""
+
+
+class Walk:
+    """One refresh of one game's metadata, kept in `folder`, starting from the trusted root file `root`.
+
+    `moment` is the time that all expiry is measured by, however long the walk takes (TUF 5.1).
+    """
+
+    def __init__(self, game: str, fetcher: MetadataFetcher, folder: Path, root: bytes, moment: float) -> None:
+        self._game = game
+        self._folder = folder
+        self._roles: list[str] = list(CORE)
+        prefix = game_prefix(game)
+        with named_refusals(prefix):
+            self._updater = Updater(
+                str(folder),
+                prefix,
+                fetcher=fetcher,
+                config=UpdaterConfig(
+                    max_root_rotations=MAX_ROOTS,
+                    root_max_length=LIMITS[ROOT],
+                    timestamp_max_length=LIMITS[TIMESTAMP],
+                    snapshot_max_length=LIMITS[SNAPSHOT],
+                    targets_max_length=LIMITS[BUILDS],
+                ),
+                bootstrap=root,
+            )
+            set_time(self._updater, moment)
+
+    def refresh(self) -> None:
+        """Verifies the newest metadata of all roles but the bins."""
+        with named_refusals(game_prefix(self._game)):
+            self._updater.refresh()
+            self._updater.get_targetinfo(newest_path(self._game))
+            self._updater.get_targetinfo(channel_path(self._game, NO_CHANNEL))
+
+    def open_bin(self, name: str) -> None:
+        """Verifies a bin, too, if there is one: it exists from the first build on that was moved there."""
+        if f"{name}.json" not in json.loads(self._read(SNAPSHOT))["signed"]["meta"] or name in self._roles:
+            return
+        paths = (build_path(self._game, number) + "." for number in count())
+        with named_refusals(game_prefix(self._game)):  # the updater looks for it there, and finds no such build
+            self._updater.get_targetinfo(next(path for path in paths if bin_of(path) == name))
+        self._roles.append(name)
+
+    def files(self) -> dict[str, bytes]:
+        """What was verified, by role."""
+        return {role: self._read(role) for role in self._roles}
+
+    def _read(self, role: str) -> bytes:
+        return (self._folder / f"{role}.json").read_bytes()
+
+
+def set_time(updater: Updater, moment: float) -> None:
+    """Makes the updater measure expiry by `moment`. It has no option for that and asks the system's clock otherwise."""
+    updater._trusted_set.reference_time = datetime.fromtimestamp(moment, UTC)
+
+
+@contextmanager
+def named_refusals(where: str) -> Iterator[None]:
+    """What python-tuf refuses leaves with a name of ours."""
+    try:
+        yield
+    except ExpiredMetadataError as error:
+        raise MetadataExpired(_words(error), where=where) from error
+    except UnsignedMetadataError as error:
+        raise BadSignature(_words(error), where=where) from error
+    except BadVersionNumberError as error:
+        raise MetadataRollback(_words(error), where=where) from error
+    except LengthOrHashMismatchError as error:
+        raise MetadataMixed(_words(error), where=where) from error
+    except DownloadHTTPError as error:
+        raise MetadataMissing(_words(error), where=where) from error
+    except (RepositoryError, DownloadError) as error:
+        raise BadMetadata(_words(error), where=where) from error
+    except OSError as error:
+        raise leaf_for(error, error.filename or where) from error
+
+
+def _words(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:1].lower() + text[1:300]
+
+
+class MetadataExpired(Corrupt):
+    """The newest metadata that is served is past its date."""
+
+    code = "metadata-expired"
+    default_cause = "Nobody renewed the signatures in time, or an old copy is served to keep updates back."
+    default_next = "Try again later, or install what is there with --accept-stale if you know why it is old."
+
+
+class BadSignature(Corrupt):
+    """Metadata is not signed by enough of the keys that may sign it."""
+
+    code = "bad-signature"
+    default_cause = "The file is damaged, or somebody without the publisher's keys wrote it."
+    default_next = "Nothing was changed. If the publisher lost all keys and made new ones, ask for the new pin."
+
+
+class MetadataMixed(Corrupt):
+    """Metadata files of different states were served together."""
+
+    code = "metadata-mixed"
+    default_cause = "A copy of the store is incomplete, or somebody combines old files with new ones."
+    default_next = "Nothing was changed. Try again, or another copy of the store."
+
+
+class MetadataMissing(Corrupt):
+    """Metadata that is signed for is not there."""
+
+    code = "metadata-missing"
+    default_cause = "The store was copied in part, or a cache in between remembers that the file was absent."
+    default_next = "Nothing was changed. Try again in a minute, or another copy of the store."

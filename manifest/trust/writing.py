@@ -1,0 +1,180 @@
+"""Making a change of a game live: what is signed by whom, and in which order it is written.
+
+Bins, builds, channels, targets, snapshot and bundle are written under names that nobody uses yet; replacing the
+timestamp by compare-and-set is the moment of truth. A crash before it leaves files that are never looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from chunkstore.clock import Clock
+from chunkstore.errors import Refused
+from chunkstore.store import Conflict, KeyMissing, ObjectStore
+from manifest.documents import GameState
+from manifest.keys import bundle_key, metadata_key, timestamp_key
+from manifest.trust.bundle import encode_bundle
+from manifest.trust.draft import Draft
+from manifest.trust.keyring import HeldKey, Keyring
+from manifest.trust.partials import adopt_partial, forget_partials, keep_partial
+from manifest.trust.roles import BINS, BUILDS, CHANNELS, KEYS_OF, SNAPSHOT, TARGETS, TIMESTAMP, kind_of
+from manifest.trust.signers import signer_of
+
+_CO_SIGNED = (*BINS, BUILDS)
+_BUNDLED = (SNAPSHOT, TARGETS, BUILDS, CHANNELS)
+
+
+@dataclass(frozen=True, slots=True)
+class Pen:
+    """What writing takes: where to, with which keys, and when."""
+
+    store: ObjectStore
+    keyring: Keyring
+    clock: Clock
+
+
+def commit(pen: Pen, before: GameState, after: GameState, *, signed: Callable[[], object] = lambda: None) -> GameState:
+    """Makes `after`, which is whole, the state of its game, on top of `before`.
+
+    `signed` is called when everything is signed and written but what makes it live. Raises `Conflict` if the game moved
+    since `before` was read, `KeysMissing`, `SignaturesMissing`.
+    """
+    draft = Draft.of(before)
+    draft.place(before, after)
+    return replace(write(pen, draft, before, signed=signed), builds=after.builds, channels=after.channels)
+
+
+def write(pen: Pen, draft: Draft, before: GameState, *, signed: Callable[[], object] = lambda: None) -> GameState:
+    """Signs and writes what a draft changed and makes it live; the state, whose documents are those of `before`."""
+    game = draft.binding.game
+    require_keys(pen.keyring, draft)
+    files = dict(before.metadata)
+    _co_sign(pen, draft)
+    for role in (*_CO_SIGNED, CHANNELS, TARGETS):
+        if role in draft.changed:
+            if role not in _CO_SIGNED:
+                _date(pen, draft, role)
+                sign(pen.keyring, draft, role)
+            files[role] = draft.encode(role)
+            _put(pen.store, metadata_key(game, role, draft.roles[role].signed.version), files[role])
+            draft.list_in_snapshot(role, files[role])
+    signed()
+    _date(pen, draft, SNAPSHOT)
+    sign(pen.keyring, draft, SNAPSHOT)
+    files[SNAPSHOT] = draft.encode(SNAPSHOT)
+    number = draft.roles[SNAPSHOT].signed.version
+    _put(pen.store, metadata_key(game, SNAPSHOT, number), files[SNAPSHOT])
+    bundled = {f"{draft.roles[role].signed.version}.{role}.json": files[role] for role in _BUNDLED}
+    _put(pen.store, bundle_key(game, number), encode_bundle(bundled))
+    draft.point_timestamp(files[SNAPSHOT])
+    draft.date(TIMESTAMP, before.version + 1, pen.clock.now())
+    sign(pen.keyring, draft, TIMESTAMP)
+    files[TIMESTAMP] = draft.encode(TIMESTAMP)
+    tag = pen.store.replace(timestamp_key(game), files[TIMESTAMP], match=before.tag)
+    forget_partials(pen.store, game, draft)
+    return replace(before, version=before.version + 1, tag=tag, metadata=files)
+
+
+def require_keys_of(keyring: Keyring, state: GameState) -> None:
+    """Raises `KeysMissing` if a build of this game could not be signed here and made live."""
+    draft = Draft.of(state)
+    draft.changed |= {BUILDS, CHANNELS}
+    require_keys(keyring, draft)
+
+
+def require_keys(keyring: Keyring, draft: Draft) -> None:
+    """Raises `KeysMissing` if a role that has to be signed can not be, before anything is written.
+
+    Builds may be signed by some of their keys here and by others elsewhere.
+    """
+    for role in (*sorted(draft.changed), SNAPSHOT, TIMESTAMP):
+        wanted = draft.keys_of(role)
+        held = held_for(keyring, draft, role)
+        if not held or (kind_of(role) != BUILDS and len(held) < wanted.threshold):
+            raise KeysMissing(
+                f"{wanted.threshold} of the {KEYS_OF[kind_of(role)]} keys of {draft.binding.game} have to sign, "
+                f"and {len(held)} of them are here",
+                data={"kind": KEYS_OF[kind_of(role)], "needed": wanted.threshold, "held": len(held)},
+            )
+
+
+def held_for(keyring: Keyring, draft: Draft, role: str) -> list[HeldKey]:
+    """The keys on this machine that may sign a role."""
+    ids = draft.keys_of(role).ids
+    return [key for key in keyring.keys(draft.binding.game) if key.keyid in ids]
+
+
+def sign(keyring: Keyring, draft: Draft, role: str, *, append: bool = False) -> None:
+    """Signs a role with every key that is here and may. With `append` signatures that it has already stay."""
+    if not append:
+        draft.roles[role].signatures.clear()
+    for key in held_for(keyring, draft, role):
+        draft.roles[role].sign(signer_of(keyring, key), append=True)
+
+
+def _co_sign(pen: Pen, draft: Draft) -> None:
+    """Signs builds and bins, together with others who signed the same. Raises `SignaturesMissing` until enough did."""
+    roles = [role for role in _CO_SIGNED if role in draft.changed]
+    have = []
+    for role in roles:
+        _date(pen, draft, role)
+        draft.roles[role].signatures.clear()
+        if draft.keys_of(BUILDS).threshold > 1:
+            adopt_partial(pen.store, draft, role)
+        sign(pen.keyring, draft, role, append=True)
+        have.append(len(draft.roles[role].signatures))
+    if roles and min(have) < (needed := draft.keys_of(BUILDS).threshold):
+        for role in roles:
+            keep_partial(pen.store, draft, role, [key.keyid for key in held_for(pen.keyring, draft, role)])
+        raise SignaturesMissing(
+            f"{min(have)} of {needed} signatures are there",
+            where=draft.binding.game,
+            data={"signatures": min(have), "needed": needed},
+        )
+
+
+def _date(pen: Pen, draft: Draft, role: str) -> None:
+    """The next version that no file has yet; what a crash left behind is never used."""
+    version = next_version(draft, role)
+    while _exists(pen.store, metadata_key(draft.binding.game, role, version)):
+        version += 1
+    draft.date(role, version, pen.clock.now())
+
+
+def next_version(draft: Draft, role: str) -> int:
+    """The version after the one that is live."""
+    listed = draft.roles[SNAPSHOT].signed.meta.get(f"{role}.json")
+    if role == SNAPSHOT:
+        listed = draft.roles[TIMESTAMP].signed.snapshot_meta if draft.roles[SNAPSHOT].signatures else None
+    return listed.version + 1 if listed else 1
+
+
+def _exists(store: ObjectStore, key: str) -> bool:
+    try:
+        store.stat(key)
+    except KeyMissing:
+        return False
+    return True
+
+
+def _put(store: ObjectStore, key: str, data: bytes) -> None:
+    """Raises `Conflict` if somebody took the name in between: they are changing the game at the same time."""
+    if not store.put(key, data):
+        raise Conflict("somebody else is changing the game", where=f"{store.url}/{key}")
+
+
+class KeysMissing(Refused):
+    """The keys that have to sign are not on this machine."""
+
+    code = "keys-missing"
+    default_cause = "Keys are kept where they were made; another machine or user has them, or LADING_STATE_DIR differs."
+    default_next = "Publish with --candidate and sign where the keys are, or bring them here with `lading key restore`."
+
+
+class SignaturesMissing(Refused):
+    """A change is signed, and waits for more signatures."""
+
+    code = "signatures-missing"
+    default_cause = "More than one key has to sign builds of this game."
+    default_next = "Run the same command on the machine of another key holder."
