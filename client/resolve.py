@@ -87,8 +87,11 @@ def _named(registry: RegistryReader, state: GameState, wish: Wish, pointed: int)
 
 
 def rolled_out(channel: Channel, install_id: str) -> int:
-    """Where a channel points for this installation: outside the rollout it is the build before."""
-    if channel.rollout >= FULL_ROLLOUT or not channel.previous:
+    """Where a channel points for this installation: outside the rollout it is the build before.
+
+    Nobody is left below the channel's minimum.
+    """
+    if channel.rollout >= FULL_ROLLOUT or not channel.previous or channel.previous < channel.minimum:
         return channel.build
     seed = bytes.fromhex(install_id) + channel.build.to_bytes(8, "little")
     bucket = int.from_bytes(blake3(seed).digest()[:8], "little") % FULL_ROLLOUT

@@ -7,7 +7,8 @@ Payloads are checked against the id they were asked for by; what a payload means
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from chunkstore.clock import Clock
@@ -15,8 +16,8 @@ from chunkstore.compression import compress, decompress_within
 from chunkstore.errors import Corrupt, Refused
 from chunkstore.ids import digest_of, hex_to_digest
 from chunkstore.packs import PackIndex, read_index
-from chunkstore.store import Buffer, Conflict, KeyMissing, ObjectReader, ObjectStore, ObjectTooLarge
-from manifest.documents import Build, GameState, believed, canonical_json, found_at, natural, parse_json
+from chunkstore.store import Buffer, Conflict, KeyMissing, NotListable, ObjectReader, ObjectStore, ObjectTooLarge
+from manifest.documents import Build, GameMissing, GameState, believed, canonical_json, found_at, natural, parse_json
 from manifest.heads import MAX_HEAD, BadHead, Head, decode_head, encode_head
 from manifest.keys import (
     GAMES,
@@ -31,8 +32,10 @@ from manifest.keys import (
     pack_key,
     packs_prefix,
     placement_key,
+    timestamp_key,
 )
 from manifest.payload import MAX_PAYLOAD
+from manifest.trust.guard import PointerLost
 from manifest.trust.reading import SignedGames
 
 if TYPE_CHECKING:
@@ -268,9 +271,29 @@ class BareRegistry(BareReader):
 
         return Pen(self.store, self._keyring(self.registry_id), self._clock)
 
+    def game(self, game: str) -> GameState:
+        with self._noticing_loss(game):
+            return super().game(game)
+
+    def whole(self, game: str) -> GameState:
+        with self._noticing_loss(game):
+            return super().whole(game)
+
+    @contextmanager
+    def _noticing_loss(self, game: str) -> Iterator[None]:
+        """A game that is absent and has candidates is one whose pointer is lost."""
+        try:
+            yield
+        except GameMissing as error:
+            with suppress(NotListable):
+                if self.candidates(game):
+                    where = f"{self.url}/{timestamp_key(game)}"
+                    raise PointerLost(f"the pointer to the present state of {game} is lost", where=where) from error
+            raise
+
     def games(self) -> list[str]:
-        keys = (entry.key.split("/") for entry in self.store.list(GAMES))
-        return sorted({key[1] for key in keys if len(key) > 2})
+        keys = [entry.key.split("/") for entry in self.store.list(GAMES)]
+        return sorted({key[1] for key in keys if key[2:] == ["timestamp.json"] or key[2:3] == ["candidates"]})
 
     def packs(self, scope: str) -> Mapping[str, int]:
         return {entry.key.rpartition("/")[2]: entry.size for entry in self.store.list(packs_prefix(scope))}

@@ -42,7 +42,8 @@ def folder_for(game: str, store: ObjectReader, trust: Path, contact: Contact, mo
 
     Raises `TrustNeeded`, `RootMismatch` and what a voucher is refused for.
     """
-    match contact.pin or contact.recorded:
+    explicit = contact.pin if isinstance(contact.pin, RootPin | RegistryPin) else contact.recorded
+    match explicit or contact.pin:
         case RootPin() as pin:
             return _by_digest(game, store, trust, pin)
         case RegistryPin() as pin:

@@ -11,8 +11,9 @@ from tuf.api.metadata import Metadata, Root
 
 from chunkstore.errors import Refused
 from manifest.documents import GameState
-from manifest.keys import member_key, metadata_key
+from manifest.keys import candidates_prefix, member_key, metadata_key, timestamp_key
 from manifest.trust.draft import Draft, KeySet
+from manifest.trust.guard import PointerLost
 from manifest.trust.keyplan import KeyPlan
 from manifest.trust.keyring import ROLES_OF_KEYS
 from manifest.trust.pins import RootPin
@@ -28,6 +29,8 @@ def create(pen: Pen, registry: str, game: str, scope: str, plan: KeyPlan) -> Gam
     root = _put_root(pen, draft)
     pen.keyring.save_pin(game, str(RootPin.of(root, 1)))
     pen.store.put(member_key(scope, game), b"{}")
+    if next(iter(pen.store.list(candidates_prefix(game))), None) is not None:
+        raise PointerLost(f"{game} had builds already", where=f"{pen.store.url}/{timestamp_key(game)}")
     empty = GameState(game=game, scope=scope, registry=registry, metadata={ROOT: root})
     return write(pen, draft, empty)
 

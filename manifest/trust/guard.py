@@ -11,12 +11,15 @@ from datetime import datetime
 from typing import Any
 
 from chunkstore.errors import Corrupt, LocalProblem, Refused
+from chunkstore.store import HostMisconfigured
 from manifest.documents import BadDocument, natural, parse_json
 from manifest.trust.roles import FORMAT, LADING, Binding
 
 
 def signed_part(data: bytes, where: str) -> dict[str, Any]:
     """The part of a metadata file that signatures cover, unverified. Raises `BadMetadata`."""
+    if data.lstrip()[:1] == b"<":
+        raise HostMisconfigured("the host answers with a page where metadata should be", where=where)
     try:
         value = parse_json(data, "metadata", where)
     except BadDocument as error:
@@ -89,6 +92,14 @@ class OtherGamesMetadata(Corrupt):
     code = "other-games-metadata"
     default_cause = "Files of two games or stores were mixed up, or somebody tries to pass one off as the other."
     default_next = "Nothing was changed. Check the address of the store; tell whoever runs it."
+
+
+class PointerLost(Corrupt):
+    """A game has builds, but nothing says any more which of its metadata is the present one."""
+
+    code = "pointer-lost"
+    default_cause = "The game's timestamp.json was deleted, or was left out when the store was copied."
+    default_next = "Copy tuf/GAME/timestamp.json from another copy of the store; nothing was changed."
 
 
 class NewerMetadata(LocalProblem):

@@ -25,7 +25,7 @@ from manifest.trust.contact import Contact, folder_for
 from manifest.trust.folder import TrustFolder, digests_of
 from manifest.trust.guard import check
 from manifest.trust.pins import RootPin
-from manifest.trust.roles import BINS, LIMITS, SNAPSHOT, TIMESTAMP, build_path
+from manifest.trust.roles import BINS, DAY, LIMITS, SNAPSHOT, TIMESTAMP, build_path
 from manifest.trust.seen import Seen, advance, roles_found
 from manifest.trust.state import bin_of, read_state
 
@@ -98,17 +98,19 @@ class SignedGames:
         Raises `RollbackRefused` if the build is older than one that was seen there and the publisher did not allow it.
         """
         folder = self._visits[state.game].folder
+        seen = folder.seen()
+        mark = seen.channels.get(channel, max(installed, seen.floor))
+        if number < mark and self._allows(state, mark) > number:
+            raise RollbackRefused(
+                f"channel {channel} of {state.game} points to build #{number}, and #{mark} was seen there",
+                where=self._store.url,
+                data={"channel": channel, "build": number, "seen": mark},
+            )
         with folder.locked():
             seen = folder.seen()
-            mark = seen.channels.get(channel, max(installed, seen.floor))
-            if number < mark and self._allows(state, mark) > number:
-                raise RollbackRefused(
-                    f"channel {channel} of {state.game} points to build #{number}, and #{mark} was seen there",
-                    where=self._store.url,
-                    data={"channel": channel, "build": number, "seen": mark},
-                )
-            if max(mark, number) != seen.channels.get(channel):
-                folder.save(replace(seen, channels={**seen.channels, channel: max(mark, number)}))
+            mark = max(mark, number, seen.channels.get(channel, 0))
+            if mark != seen.channels.get(channel):
+                folder.save(replace(seen, channels={**seen.channels, channel: mark}))
 
     def _allows(self, state: GameState, mark: int) -> int:
         """How far the publisher lets those go back who have seen build `mark`."""
@@ -179,6 +181,7 @@ class SignedGames:
             except MetadataMissing:
                 # The timestamp moved on between two requests, or a cache still believes that a file is absent.
                 visit.stamp = self._timestamp(visit.folder.about.binding.game)
+                visit.files.clear()
                 walked = go()
         except MetadataExpired as error:
             self._name_wrong_clock(visit, error)
@@ -194,7 +197,8 @@ class SignedGames:
             self._warn_of_clock(walked.signed_at - moment)
         state = read_state(visit.folder.about.binding.game, visit.files)
         after = advance(seen, roles_found(walked.files), walked.root, state)
-        after = replace(after, latest=max(seen.latest, walked.signed_at))
+        # A moment of signing far ahead of our clock is remembered only in part: it must not age all that comes later.
+        after = replace(after, latest=max(seen.latest, min(walked.signed_at, int(self._clock.now()) + DAY)))
         if walked.expired_for:
             message = (
                 f"the metadata of {state.game} expired {duration(walked.expired_for)} ago and was accepted as asked"
