@@ -19,6 +19,7 @@ from delta.diff import (
     VERSION,
     Applied,
     BadDiff,
+    Rows,
     apply_diff,
     chunk_sources,
     file_sources,
@@ -54,9 +55,13 @@ SPEC = {
 }
 
 
+def rows_of(manifest: Manifest, *, files: int = 0, chunks: int = 0) -> Rows:
+    """So many rows as the manifest has, and so many more."""
+    return Rows(len(manifest.paths) + files, len(manifest.chunk_ids) + chunks)
+
+
 def apply(old: Manifest, diff: bytes | bytearray, new: Manifest) -> Applied:
-    wanted = manifest_id(encode_manifest(new))
-    return apply_diff(old, diff, wanted=wanted, files=len(new.paths), chunks=len(new.chunk_ids))
+    return apply_diff(old, diff, wanted=manifest_id(encode_manifest(new)), rows=rows_of(new))
 
 
 def assert_leads(old: Packed, new: Packed) -> None:
@@ -102,12 +107,25 @@ def test_other_counts_than_the_document_promises_are_refused(
     old, new = (build.manifest for build in pair)
     diff = make_diff(old, new, pair[1].placement)
     wanted = manifest_id(encode_manifest(new))
-    counts = {"files": len(new.paths) + files, "chunks": len(new.chunk_ids) + chunks}
     if files or chunks:
         with pytest.raises(BadDiff):
-            apply_diff(old, diff, wanted=wanted, **counts)
+            apply_diff(old, diff, wanted=wanted, rows=rows_of(new, files=files, chunks=chunks))
     with pytest.raises(BadDiff):
-        apply_diff(old, diff, wanted=bytes(32), files=len(new.paths), chunks=len(new.chunk_ids))
+        apply_diff(old, diff, wanted=bytes(32), rows=rows_of(new))
+
+
+@given(updates(), st.integers(-2, 2), st.integers(-2, 2))
+def test_without_a_document_the_counts_are_limits(pair: tuple[Packed, Packed], files: int, chunks: int) -> None:
+    old, new = (build.manifest for build in pair)
+    diff = make_diff(old, new, pair[1].placement)
+    limits = rows_of(new, files=files, chunks=chunks)
+    for wanted, leads in ((manifest_id(encode_manifest(new)), min(files, chunks) >= 0), (bytes(32), False)):
+        if leads:
+            applied = apply_diff(old, diff, wanted=wanted, rows=limits, exact=False)
+            assert applied.payload == encode_manifest(new)
+        else:
+            with pytest.raises(BadDiff):
+                apply_diff(old, diff, wanted=wanted, rows=limits, exact=False)
 
 
 @given(updates(), st.data())
@@ -206,7 +224,19 @@ def test_hostile_diffs_are_refused_as_bad_diffs(other: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("files", "chunks"), [(MAX_FILES + 1, 1), (1, MAX_CHUNKS + 1), (1 << 50, 1 << 50)])
 def test_counts_that_no_manifest_has_are_refused_before_memory_is_taken(files: int, chunks: int) -> None:
     with pytest.raises(BadDiff, match="more than a manifest can hold"):
-        apply_diff(OLD.manifest, DIFF, wanted=bytes(32), files=files, chunks=chunks)
+        apply_diff(OLD.manifest, DIFF, wanted=bytes(32), rows=Rows(files, chunks))
+
+
+@pytest.mark.parametrize("rows", [Rows(1 << 50, 1 << 50), rows_of(NEW.manifest)], ids=["no limit", "just enough"])
+def test_a_run_that_no_limit_allows_is_refused_before_memory_is_taken(rows: Rows) -> None:
+    diff = spoilt(chunk_starts=[TOP], chunk_run_lengths=[TOP])
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadDiff, match="another number of rows"):
+            apply_diff(OLD.manifest, diff, wanted=bytes(32), rows=rows, exact=False)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_newer_diff_is_told_apart_from_damage() -> None:
