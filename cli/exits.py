@@ -104,6 +104,7 @@ EXITS: Mapping[str, Exit] = MappingProxyType(
         "newer-store": Exit.LOCAL,
         "not-a-store": Exit.CONFLICT,
         "not-installed": Exit.NOT_FOUND,
+        "nothing-to-back-up": Exit.NOT_FOUND,
         "nothing-to-fall-back-to": Exit.CONFLICT,
         "object-missing": Exit.NOT_FOUND,
         "object-too-large": Exit.INTEGRITY,
