@@ -146,6 +146,7 @@ OTHERS = {
     "another": pem_of(Ed25519PrivateKey.generate()),
     "of another kind": pem_of(X25519PrivateKey.generate()),
     "too short for its kind": PEM.replace("K2Vw", "K2Vx"),  # it calls itself Ed448
+    "of no known kind": PEM.replace("K2Vw", "K2Vz"),
     "damaged": PEM.replace("MC4C", "MC4D"),
 }
 
