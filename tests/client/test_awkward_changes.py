@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from publisher.commit import Release
+from publisher.candidates import Release
 from tests.kit.game import Entry, noise
 from tests.kit.rig import Rig
 

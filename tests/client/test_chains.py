@@ -9,13 +9,15 @@ import pytest
 from chunkstore.store import Fetched, ObjectStore
 from chunkstore.wrappers.forward import ForwardingStore
 from client.resolve import MAX_HOPS
-from manifest.registry import BareRegistry
-from publisher.commit import DIFF_DEPTH
+from publisher.diffs import DIFF_DEPTH
 from tests.kit.game import Entry, noise
 from tests.kit.rig import GAME, Player, Rig
 
 STATE = 3
-"""Requests that tell which build is wanted: the store's name, the game's pointer, its state."""
+"""Requests that tell which build is wanted: the timestamp, whether there is a new root, the bundle."""
+
+NOTHING_NEW = 1
+"""Requests that tell the same as before: the timestamp."""
 
 HOP = 2
 """Requests for one diff: the head that names it, and itself."""
@@ -49,16 +51,20 @@ def tree_of(step: int) -> dict[str, Entry]:
 def test_every_kept_manifest_reaches_the_newest(tmp_path: Path, steps: int) -> None:
     """Formats: one diff from each of the 16 newest distinct manifests, and in all at most 8 from any kept one."""
     rig = Rig(tmp_path)
-    builds = [rig.publish(tree_of(step)).number for step in range(1, steps + 1)]
-    earlier = BareRegistry(rig.store).game(GAME).newest_manifests("main")[1:]
-    assert len(earlier) > 2 * DIFF_DEPTH
     store = KeysSeen(rig.store)
+    players: dict[int, Player] = {}
+    for step in range(1, steps):
+        build = rig.publish(tree_of(step)).number
+        players[build] = rig.player(f"from {build}", store)
+        players[build].install()
+    newest = rig.publish(tree_of(steps)).number
+    earlier = rig.registry().whole(GAME).newest_manifests("main")[1:]
+    assert len(earlier) > 2 * DIFF_DEPTH
     for distance, (build, _) in enumerate(earlier, 1):
-        player = Player(tmp_path / f"from {build}", store)
-        player.install(build=build)
+        player = players[build]
         store.kinds.clear()
         player.update()
-        assert player.tree() == tree_of(builds[-1])
+        assert player.tree() == tree_of(newest)
         hops = store.kinds.count("diffs")
         assert hops == 1 if distance <= DIFF_DEPTH else 1 <= hops <= MAX_HOPS
         assert sorted(store.kinds) == sorted(["state"] * STATE + ["heads", "diffs"] * hops)
@@ -73,7 +79,7 @@ def test_going_back_is_one_diff(tmp_path: Path) -> None:
     player.install()
     player.update(build=builds[-2])
     assert player.tree() == tree_of(3)
-    assert player.metadata.requests == STATE + HOP
+    assert player.metadata.requests == NOTHING_NEW + HOP
 
 
 @pytest.mark.parametrize("spoil", ["damage", "lose"])
@@ -83,7 +89,7 @@ def test_a_diff_that_cannot_be_used_costs_the_whole_manifest(tmp_path: Path, spo
     first = rig.publish(tree_of(1)).number
     rig.publish(tree_of(2))
     store = KeysSeen(rig.store)
-    player = Player(tmp_path / "installed", store)
+    player = rig.player(store=store)
     player.install(build=first)
     for entry in list(rig.store.list(f"s/{GAME}/diffs/")):
         found = rig.store.get(entry.key, limit=1 << 20)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from client.resolve import choose_depots, rolled_out
+from client.resolve import BuildWithdrawn, choose_depots, rolled_out
 from manifest.documents import Build, BuildMissing, Channel, ChannelMissing, DepotMissing, DepotRef
-from publisher.commit import Release
+from manifest.trust.reading import RollbackRefused
+from publisher.candidates import Release
+from publisher.withdrawal import withdraw
 from tests.kit.game import Entry
-from tests.kit.rig import Rig
+from tests.kit.rig import GAME, Rig
 
 PLAYERS = [number.to_bytes(16, "big").hex() for number in range(1000)]
 
@@ -36,6 +39,13 @@ def test_a_rollout_reaches_its_share_and_takes_nobody_back() -> None:
 
 def test_without_an_earlier_build_a_rollout_reaches_all() -> None:
     assert rolled_out(Channel("stable", 1, sequence=1, rollout=1), PLAYERS[0]) == 1
+
+
+def test_a_rollout_leaves_nobody_below_the_minimum() -> None:
+    """Contract: a channel's minimum is a forced update."""
+    channel = Channel("stable", 7, sequence=2, previous=5, rollout=0)
+    for minimum, shown in ((0, 5), (5, 5), (6, 7), (7, 7)):
+        assert {rolled_out(replace(channel, minimum=minimum), player) for player in PLAYERS} == {shown}
 
 
 def ref(platform: str = "any", *, optional: bool = False) -> DepotRef:
@@ -105,3 +115,33 @@ def test_what_is_not_there_is_named_and_nothing_changes(rig: Rig) -> None:
     with pytest.raises(ChannelMissing):
         player.update(channel="nightly")
     assert not player.update().changed
+
+
+def test_a_build_that_was_withdrawn_is_left_and_not_come_back_to(rig: Rig) -> None:
+    """Whoever has it follows the channel back; asked for by number or label it is refused, and nothing changes."""
+    player = rig.player()
+    assert player.install().build.number == 3
+    withdraw(rig.registry(), GAME, 3)
+    for aim in ({"build": 3}, {"version": "3"}):
+        with pytest.raises(BuildWithdrawn):
+            player.update(**aim)
+    assert player.tree() == {"file": Entry(b"3")}
+    assert player.update().build.number == 2
+    assert player.tree() == {"file": Entry(b"2")}
+    with pytest.raises(BuildWithdrawn):
+        rig.player("another").install(build=3)
+
+
+def test_a_channel_that_went_back_further_than_was_allowed_is_not_followed(rig: Rig) -> None:
+    """A publish allows one step back; who has seen more refuses, and a build that is named is a choice of its own."""
+    player = rig.player()
+    player.install()
+    registry = rig.registry()
+    before = registry.whole(GAME)
+    stable = replace(before.channels["stable"], build=1, sequence=4)
+    registry.commit(before, replace(before, channels={**before.channels, "stable": stable}), lambda: None)
+    with pytest.raises(RollbackRefused):
+        player.update()
+    assert player.tree() == {"file": Entry(b"3")}
+    assert player.update(build=1).build.number == 1
+    assert rig.player("newcomer").install().build.number == 1

@@ -115,7 +115,7 @@ def test_a_stop_is_answered_while_the_store_is_slow(rig: Rig, gate: Callable[...
     """Nothing is asked for, written or told afterwards, even when the slow answers come in the end."""
     slow = gate("get_range", free=7)
     told = Collector()
-    player = Player(rig.folder / "installed", slow, threads=3, sink=told)
+    player = rig.player(store=slow, threads=3, sink=told)
     watch = Stopwatch(player, slow)
     with pytest.raises(Interrupted):
         player.install()
@@ -130,18 +130,18 @@ def test_a_stop_is_answered_while_the_store_is_slow(rig: Rig, gate: Callable[...
     assert (slow.asked, len(told.events)) == (asked, events)
     assert contents_of(player.root / ".lading" / "staging") == staged
 
-    again = Player(player.root, rig.store)
+    again = rig.player()
     again.install()
     assert again.tree() == TREE
     assert again.content.received_bytes < sum(len(entry.data or b"") for entry in TREE.values())
 
 
-@pytest.mark.parametrize("free", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("free", range(7))
 def test_a_stop_is_answered_while_metadata_is_slow(rig: Rig, gate: Callable[..., Gate], free: int) -> None:
-    """Store document, pointer, state, manifest, placement: at each of them."""
+    """Timestamp, first root, next root, bundle, manifest, head, placement: at each of them."""
     slow = gate("get", free=free)
     told = Collector()
-    player = Player(rig.folder / "installed", slow, sink=told)
+    player = rig.player(store=slow, sink=told)
     watch = Stopwatch(player, slow)
     with pytest.raises(Interrupted):
         player.install()
@@ -159,7 +159,7 @@ def test_a_stop_is_answered_while_the_disk_is_slow(
     """Making gigabytes durable takes seconds; the tree is still the old one then."""
     slow = gate("sync", free=0)
     monkeypatch.setattr("client.journey.sync_files", lambda _: slow.passes("sync"))
-    player = Player(rig.folder / "installed", slow)
+    player = rig.player(store=slow)
     watch = Stopwatch(player, slow)
     with pytest.raises(Interrupted):
         player.install()
@@ -170,7 +170,7 @@ def test_a_stop_is_answered_while_the_disk_is_slow(
 def test_a_pause_begins_nothing_new_and_ends(rig: Rig, gate: Callable[..., Gate]) -> None:
     """What is in flight ends, nothing else begins; resumed, it goes on to the end."""
     slow = gate("get_range", free=3)
-    player = Player(rig.folder / "installed", slow, threads=2)
+    player = rig.player(store=slow, threads=2)
     run = threading.Thread(target=player.install)
     run.start()
     assert slow.reached.wait(30)

@@ -13,7 +13,7 @@ from chunkstore.errors import Corrupt
 from chunkstore.wrappers.fault import FaultyStore, wrong_bytes
 from client.transfer import transfer
 from tests.kit.game import Entry, noise
-from tests.kit.rig import Player, Rig
+from tests.kit.rig import Rig
 
 PAK = noise(20_000, "pak")
 OLD = {"data/pak": Entry(PAK), "old/name": Entry(noise(6000, "moves")), "small": Entry(b"small")}
@@ -96,7 +96,7 @@ def test_a_moved_file_is_not_copied(rig: Rig) -> None:
 def test_damage_on_the_way_is_asked_for_once_more(rig: Rig) -> None:
     """A bit may flip between the disk of a server and ours."""
     faulty = FaultyStore(rig.store, [wrong_bytes("get_range", 1)])
-    player = Player(rig.folder / "installed", faulty)
+    player = rig.player(store=faulty)
     player.install()
     faulty.assert_exhausted()
     assert player.tree() == NEW
@@ -107,7 +107,7 @@ def test_damage_in_the_store_is_named(rig: Rig) -> None:
     player = rig.player()
     player.install(build=1)
     faulty = FaultyStore(rig.store, [wrong_bytes("get_range", 1), wrong_bytes("get_range", 2)])
-    broken = Player(player.root, faulty)
+    broken = rig.player(store=faulty)
     with pytest.raises(Corrupt) as refused:
         broken.update()
     assert refused.value.where.startswith("pack ")

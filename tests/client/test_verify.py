@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import accumulate
+from itertools import accumulate, count
 from pathlib import Path
 
 import pytest
@@ -126,6 +126,8 @@ def test_an_install_that_is_not_finished_is_not_verified(tmp_path: Path) -> None
     rig = Rig(tmp_path)
     rig.publish(TREE)
     player = rig.player(threads=1)
-    assert killed_at(20, player.install)
+    moments = count(10, 10)
+    while not (player.root / ".lading" / "install.json").exists():
+        assert killed_at(next(moments), player.install)
     with pytest.raises(Unfinished):
         player.verify()

@@ -16,6 +16,7 @@ from chunkstore.stores.memory import MemoryStore
 from chunkstore.wrappers.meter import MeteredStore, Traffic
 from client.checking import Controls
 from client.engine import Aim, Engine, Settled, Usage
+from client.record import BadRecord, InstallFolder, NotInstalled
 from client.remove import Removed, uninstall
 from client.resolve import Wish
 from client.road import install, update
@@ -26,6 +27,8 @@ from manifest.documents import Build
 from manifest.events import EventSink, NullSink
 from manifest.paths import RESERVED_FOLDER
 from manifest.registry import BareRegistry, init_store
+from manifest.trust.contact import Contact
+from manifest.trust.pins import BadPin, FirstUse, RootPin, parse_pin
 from publisher.candidates import Release
 from publisher.publish import PublishRequest, publish
 from publisher.settings import DepotConfig, TagRule
@@ -80,15 +83,17 @@ class Rig:
         self.clock.advance(1)
         request = PublishRequest(source, GAME, config, Release(None, channel), self.folder / "state", rescan=True)
         request = PublishRequest(**{**_fields(request), **how})
-        return registry.whole(GAME).build(publish(request, world).number)
+        number = publish(request, world).number
+        return registry.whole(GAME).build(number)
 
     def registry(self, store: ObjectStore | None = None) -> BareRegistry:
         """What the publisher has of it."""
         return registry_of(store or self.store, self.folder / "state", self.clock)
 
-    def player(self, name: str = "installed", **how: Any) -> Player:
-        """An installation, in a folder of that name. Each has a state folder of its own."""
-        return Player(self.folder / name, self.store, self.folder / f"{name}.state", self.clock, **how)
+    def player(self, root: str | Path = "installed", store: ObjectStore | None = None, **how: Any) -> Player:
+        """An installation in a folder, of that name or anywhere. Those of one name have one state folder."""
+        root = self.folder / root
+        return Player(root, store or self.store, self.folder / f"{root.name}.state", self.clock, **how)
 
 
 def _fields(request: PublishRequest) -> dict[str, Any]:
@@ -167,8 +172,16 @@ class Player:
 
     def _engine(self) -> Engine:
         self.meter = MeteredStore(self.store, _class_of)
-        registry = reader_of(self.meter, self.state, self.clock)
+        registry = reader_of(self.meter, self.state, self.clock, Contact(FirstUse(), self._recorded()))
         return Engine(registry, self.controls, self.sink, self._usage, self.random_bytes)
+
+    def _recorded(self) -> RootPin | None:
+        """The root that the folder remembers, as the command line has it."""
+        try:
+            pin = parse_pin(InstallFolder(self.root).load().root)
+        except (NotInstalled, BadRecord, BadPin):
+            return None
+        return pin if isinstance(pin, RootPin) else None
 
     def _usage(self) -> Usage:
         return Usage(

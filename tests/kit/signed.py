@@ -27,9 +27,14 @@ def games_of(
     return SignedGames(store, state / "trust", clock, lambda _: contact, sink or NullSink(), accept_stale=accept_stale)
 
 
-def reader_of(store: ObjectStore, state: Path, clock: Clock) -> BareReader:
+def reader_of(
+    store: ObjectStore,
+    state: Path,
+    clock: Clock,
+    contact: Contact = Contact(FirstUse()),  # noqa: B008
+) -> BareReader:
     """What a player has of the registry in `store`."""
-    return BareReader(store, games_of(store, state, clock))
+    return BareReader(store, games_of(store, state, clock, contact))
 
 
 def registry_of(store: ObjectStore, state: Path, clock: Clock) -> BareRegistry:
