@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from tests.kit.clock import FakeClock
 from tests.kit.nginx import Nginx, serving
-from tests.kit.published import Published, isolate, publish_three_builds
+from tests.kit.published import Published, hand_over_keys, isolate, publish_three_builds
 
 _SERVICE_FIXTURES = {"nginx"}
 
@@ -70,5 +70,6 @@ def three_builds(tmp_path_factory: pytest.TempPathFactory) -> Published:
 
 @pytest.fixture
 def published(three_builds: Published, isolated: Path, tmp_path: Path) -> Published:
-    """A store with three builds that this test may change."""
+    """A store with three builds that this test may change, and its keys on this machine, which so trusts it."""
+    hand_over_keys(three_builds.state, isolated / "state")
     return replace(three_builds, store=Path(shutil.copytree(three_builds.store, tmp_path / "store")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +17,11 @@ GAME = "toy"
 
 @dataclass(frozen=True)
 class Published:
-    """The store, and the folders that its builds were published from."""
+    """The store, the folders that its builds were published from, and the state folder of who published."""
 
     store: Path
     sources: Path
+    state: Path
 
     def source(self, build: int) -> Path:
         """What an installation of this build has to be equal to."""
@@ -38,9 +40,15 @@ def isolate(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
 
 def publish_three_builds(folder: Path) -> Published:
     """Build n of the game as build #n with the label `n.0`, all on the channel `stable`."""
-    published = Published(folder / "store", folder / "sources")
+    published = Published(folder / "store", folder / "sources", Path(os.environ["LADING_STATE_DIR"]))
     for build in BUILDS:
         source = write_build(published.source(build), build)
         done = lading("publish", str(source), GAME, "--store", str(published.store), "--version", f"{build}.0")
         assert done.exit == 0, done.stderr
     return published
+
+
+def hand_over_keys(state: Path, to: Path) -> None:
+    """Gives a machine that has none the keys of another one: it may publish, and trusts what they sign."""
+    for keys in state.glob("*/keys"):
+        shutil.copytree(keys, to / keys.relative_to(state), dirs_exist_ok=True)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.kit.command import Finished, Lading, lading
 from tests.kit.game import noise
-from tests.kit.published import isolate
+from tests.kit.published import hand_over_keys, isolate
 from tests.kit.source import write
 
 
@@ -19,13 +19,14 @@ class Shop:
     """`shop("build", "list", "toy")` runs these words with the store named and `--json`."""
 
     def __init__(self, home: Path, lading: Lading) -> None:
+        self.state = home / "state"
         self.source = write(home / "source", {"data.pak": noise(200_000, "pak"), "readme.txt": b"hello"})
         self.store = home / "store"
         self._lading = lading
 
     @staticmethod
     def made_once(home: Path, make: Callable[[Shop], None]) -> Path:
-        """A folder with a source and a store as `make` leaves them, for `copy` to start many tests from."""
+        """A folder with source, store and keys as `make` leaves them, for `copy` to start many tests from."""
         with pytest.MonkeyPatch.context() as monkeypatch:
             isolate(monkeypatch, home)
             make(Shop(home, lading))
@@ -36,6 +37,7 @@ class Shop:
         for name in ("source", "store"):
             shutil.rmtree(self.source.parent / name, ignore_errors=True)
             shutil.copytree(made / name, self.source.parent / name)
+        hand_over_keys(made / "state", self.state)
         return self
 
     def __call__(self, *words: str) -> Finished:
