@@ -18,7 +18,6 @@ from manifest.trust.folder import About, TrustFolder
 from manifest.trust.guard import BadMetadata, check
 from manifest.trust.pins import FirstUse, Pin, RegistryPin, RootPin
 from manifest.trust.roles import LADING, LIMITS, ROOT, Binding
-from manifest.trust.voucher import MAX_VOUCHER, read_voucher
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +61,8 @@ def _by_digest(game: str, store: ObjectReader, trust: Path, pin: RootPin) -> Tru
 
 def _by_voucher(game: str, store: ObjectReader, trust: Path, pin: RegistryPin, moment: float) -> TrustFolder:
     """A voucher counts for the first contact only: what it once vouched for is kept."""
+    from manifest.trust.voucher import MAX_VOUCHER, read_voucher  # noqa: PLC0415 - cryptography takes 15 ms
+
     for folder in TrustFolder.all(trust):
         if folder.about.registry_key == pin.digest and folder.about.binding.game == game:
             return folder

@@ -19,14 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
-
 from chunkstore.durable import exclusive, replace_durably, sync_folder
 from chunkstore.errors import LocalProblem, Refused
 from chunkstore.oserrors import leaf_for
@@ -163,9 +155,13 @@ class Keyring:
             self._write(self._pin_file(game), pin.encode())
 
     def _make(self, game: str, role: str, passphrase: bytes | None) -> HeldKey:
+        # Here, for every command of a player knows keyrings, and cryptography takes 15 ms.
+        from cryptography.hazmat.primitives import serialization as form  # noqa: PLC0415
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
+
         private = Ed25519PrivateKey.generate()
-        protection = NoEncryption() if passphrase is None else BestAvailableEncryption(passphrase)
-        pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection).decode()
+        protection = form.NoEncryption() if passphrase is None else form.BestAvailableEncryption(passphrase)
+        pem = private.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, protection).decode()
         return self.add([{**_words(game, role, private.public_key().public_bytes_raw()), "pem": pem}])[0]
 
     def _key_files(self, game: str) -> list[Path]:
