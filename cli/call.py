@@ -5,13 +5,15 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TextIO
 
 from chunkstore.cancel import Cancel, Interrupted
 from chunkstore.clock import Clock
 from chunkstore.errors import LadingError
 from chunkstore.store import Buffer
+from cli.asking import Person
 from cli.config import Configuration, Settings, debugging
 from cli.exits import Exit
 from cli.ndjson import NdjsonSink
@@ -40,6 +42,15 @@ class Call:
     clock: Clock
     cancel: Cancel
     command: str = ""
+    stdin: TextIO | None = None
+
+    @property
+    def terminal(self) -> TextIO | None:
+        """Where a person can be asked: standard input, if they see the question and no program reads along."""
+        talks_to_program = self.json or self.events is not None
+        if talks_to_program or self.stdin is None or not (self.stdin.isatty() and self.stderr.isatty()):
+            return None
+        return self.stdin
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,8 @@ class Run:
     """Writes bytes to standard output, for a command whose result is bytes. Nowhere with `--json`."""
     ask: Callable[[str], bool] | None = None
     """Asks the person at the terminal to agree; None where there is no terminal."""
+    ask_secret: Callable[[str], str] | None = None
+    """Asks them for a secret, once for each prompt; None where there is no terminal."""
 
     @property
     def settings(self) -> Settings:
@@ -81,7 +94,11 @@ def running(call: Call, configuration: Configuration) -> Iterator[Run]:
     from cli.progress import showing, view_for
 
     with showing(view_for(call.stderr, call.clock, configuration.settings), call.clock) as sink:
-        yield Run(configuration, sink, call.cancel, call.clock, write)
+        run = Run(configuration, sink, call.cancel, call.clock, write)
+        if call.terminal is not None:
+            person = Person(call.terminal, call.stderr, sink.quiet)
+            run = replace(run, ask=person.agrees, ask_secret=cache(person.tells))
+        yield run
 
 
 def attempt(work: Callable[[], Outcome]) -> Outcome:

@@ -44,10 +44,18 @@ VERBS = {
 PROGRAM = Program("lading", VERBS, help="Publish, install and update game builds, moving only what changed.")
 
 
-def execute(argv: Sequence[str], *, stdout: TextIO, stderr: TextIO, clock: Clock, cancel: Cancel) -> Exit:
+def execute(
+    argv: Sequence[str],
+    *,
+    stdout: TextIO,
+    stderr: TextIO,
+    clock: Clock,
+    cancel: Cancel,
+    stdin: TextIO | None = None,
+) -> Exit:
     """Run one command line and say how it ended; the whole program but for what belongs to the process."""
     events = NdjsonSink(stderr, clock) if talks(argv, "--events") else None
-    call = Call(talks(argv, "--json"), events, stdout, stderr, clock, cancel)
+    call = Call(talks(argv, "--json"), events, stdout, stderr, clock, cancel, stdin=stdin)
     return conclude(call, attempt(lambda: dispatch(PROGRAM, argv, call)))
 
 
@@ -60,4 +68,4 @@ def main() -> None:
         sys.exit(shell_complete(PROGRAM, {}, "lading", COMPLETION_VARIABLE, instruction))
     cancel = Cancel()
     stop_on_signals(cancel)
-    sys.exit(execute(sys.argv[1:], stdout=stdout, stderr=stderr, clock=SystemClock(), cancel=cancel))
+    sys.exit(execute(sys.argv[1:], stdout=stdout, stderr=stderr, clock=SystemClock(), cancel=cancel, stdin=sys.stdin))

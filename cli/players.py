@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from chunkstore.oserrors import leaf_for
 from cli.allocator import keep_buffers
 from cli.call import Run
 from cli.compose import Entangled, Opened, playing
@@ -17,9 +19,11 @@ from client.checking import Controls
 from client.engine import Engine, Settled, Usage
 from client.record import BadRecord, InstallFolder, NotInstalled
 from client.work import Brake
+from manifest.events import WarningEvent
 from manifest.registry import NotAStore
 from manifest.trust.contact import Contact
-from manifest.trust.pins import BadPin, RootPin, parse_pin
+from manifest.trust.pins import BadPin, FirstUse, Pin, RootFile, RootPin, parse_pin
+from manifest.trust.roles import LIMITS, ROOT
 
 
 def controls_of(run: Run, *, remote: bool = False) -> Controls:
@@ -34,9 +38,13 @@ def engine(run: Run, folder: Path, *, accept_stale: bool = False) -> Iterator[En
 
     Raises `NotAStore`, `TrustNeeded`, `Entangled`.
     """
-    pin = parse_pin(run.settings.trust) if run.settings.trust else None
+    pin = _pin_of(run.settings.trust) if run.settings.trust else None
     recorded = _recorded(folder)
-    with _over(run, folder, None, Contact(pin, recorded, confirm=_asking(run)), accept_stale) as over:
+    if isinstance(pin, FirstUse):
+        contact = Contact(recorded=recorded, confirm=_telling(run))
+    else:
+        contact = Contact(pin, recorded, confirm=_asking(run))
+    with _over(run, folder, None, contact, accept_stale) as over:
         yield over
 
 
@@ -84,6 +92,32 @@ def _recorded(folder: Path) -> RootPin | None:
     except (NotInstalled, BadRecord, BadPin):
         return None
     return pin if isinstance(pin, RootPin) else None
+
+
+def _pin_of(text: str) -> Pin:
+    """What the user gave to trust: a pin, or the root file that a launcher brought. Raises `BadPin`, `PathUnusable`."""
+    try:
+        return parse_pin(text)
+    except BadPin:
+        if not os.path.isfile(text):
+            raise
+    try:
+        with open(text, "rb") as file:
+            return RootFile(file.read(LIMITS[ROOT]), text)
+    except OSError as error:
+        raise leaf_for(error, text) from error
+
+
+def _telling(run: Run) -> Callable[[str, RootPin], bool]:
+    """Believes what is served first, and says what that was."""
+
+    def tell(game: str, pin: RootPin) -> bool:
+        message = f"{game} is trusted from now on as it was served"
+        advice = "Compare this pin with the one that its publisher names, if you can."
+        run.events.emit(WarningEvent("first-use", message, str(pin), advice))
+        return True
+
+    return tell
 
 
 def _asking(run: Run) -> Callable[[str, RootPin], bool] | None:

@@ -90,7 +90,7 @@ class View(Protocol):
         ...
 
     def close(self) -> None:
-        """Leave the terminal as it was found."""
+        """Leave the terminal as it was found; what is shown afterwards begins anew."""
         ...
 
 
@@ -175,6 +175,7 @@ class BarView:
         """Take the bar away."""
         if self._bar is not None:
             self._bar.stop()
+            self._bar = None
 
 
 def view_for(stream: TextIO, clock: Clock, settings: Settings) -> View:
@@ -209,6 +210,14 @@ class ProgressSink:
         """Show the standing again if it is time, though nothing happened."""
         with self._lock:
             self._show_if_due()
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Nothing is shown inside the block, and no bar stands there. Whoever emits from another thread waits."""
+        with self._lock:
+            with suppress(OSError):
+                self._view.close()
+            yield
 
     def _show_if_due(self) -> None:
         now = self._clock.monotonic()

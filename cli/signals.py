@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from chunkstore.cancel import Cancel
 
-_NAMES = ("SIGINT", "SIGTERM", "SIGBREAK")
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
 
 
 def stop_on_signals(cancel: Cancel) -> None:
@@ -18,6 +20,20 @@ def stop_on_signals(cancel: Cancel) -> None:
             raise KeyboardInterrupt
         cancel.request()
 
-    for name in _NAMES:
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), stop)
+    for each in _SIGNALS:
+        signal.signal(each, stop)
+
+
+@contextmanager
+def stopping_at_once() -> Iterator[None]:
+    """Let the first signal interrupt the block: what waits for a person looks at no wish to stop."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {each: signal.signal(each, interrupt) for each in _SIGNALS}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

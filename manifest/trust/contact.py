@@ -15,8 +15,8 @@ from chunkstore.store import ObjectReader
 from manifest.documents import natural
 from manifest.keys import metadata_key, voucher_key
 from manifest.trust.folder import About, TrustFolder
-from manifest.trust.guard import BadMetadata, check
-from manifest.trust.pins import FirstUse, Pin, RegistryPin, RootPin
+from manifest.trust.guard import BadMetadata, check, signed_part
+from manifest.trust.pins import FirstUse, Pin, RegistryPin, RootFile, RootPin
 from manifest.trust.roles import LADING, LIMITS, ROOT, Binding
 
 
@@ -41,10 +41,13 @@ def folder_for(game: str, store: ObjectReader, trust: Path, contact: Contact, mo
 
     Raises `TrustNeeded`, `RootMismatch` and what a voucher is refused for.
     """
-    explicit = contact.pin if isinstance(contact.pin, RootPin | RegistryPin) else contact.recorded
+    explicit = contact.recorded if isinstance(contact.pin, FirstUse) else contact.pin or contact.recorded
     match explicit or contact.pin:
         case RootPin() as pin:
             return _by_digest(game, store, trust, pin)
+        case RootFile(data, where):
+            version = natural(signed_part(data, where), "version")
+            return _by_digest(game, store, trust, RootPin.of(data, version), data)
         case RegistryPin() as pin:
             return _by_voucher(game, store, trust, pin, moment)
         case chosen:
@@ -52,11 +55,11 @@ def folder_for(game: str, store: ObjectReader, trust: Path, contact: Contact, mo
             return found or _by_decision(game, store, trust, contact, chosen)
 
 
-def _by_digest(game: str, store: ObjectReader, trust: Path, pin: RootPin) -> TrustFolder:
+def _by_digest(game: str, store: ObjectReader, trust: Path, pin: RootPin, root: bytes | None = None) -> TrustFolder:
     known = TrustFolder.open(trust, pin.digest)
     if known is not None and known.about.binding.game == game:
         return known
-    return _keep(game, trust, pin, read_root(store, game, pin.version))
+    return _keep(game, trust, pin, root or read_root(store, game, pin.version))
 
 
 def _by_voucher(game: str, store: ObjectReader, trust: Path, pin: RegistryPin, moment: float) -> TrustFolder:

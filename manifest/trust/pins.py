@@ -1,14 +1,15 @@
 """Pins: what a person or a launcher knows of a game before its first metadata is read.
 
 `sha256:HEX[@VERSION]` is the digest of the bytes of one root file, `registry:sha256:HEX` that of the key that a
-registry vouches with, `first-use` the decision to believe what is served the first time.
+registry vouches with, `first-use` the decision to believe what is served the first time. A launcher may bring the root
+file itself instead of its digest.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chunkstore.errors import Refused
 
@@ -52,7 +53,15 @@ class FirstUse:
         return FIRST_USE
 
 
-Pin = RootPin | RegistryPin | FirstUse
+@dataclass(frozen=True, slots=True)
+class RootFile:
+    """A root file that came with a launcher, and where it lies."""
+
+    data: bytes = field(repr=False)
+    where: str
+
+
+Pin = RootPin | RegistryPin | FirstUse | RootFile
 
 
 def parse_pin(text: str) -> Pin:
@@ -70,5 +79,5 @@ class BadPin(Refused):
     """What was given to trust does not have the form of a pin."""
 
     code = "bad-pin"
-    default_cause = "A pin is sha256:HEX[@VERSION], registry:sha256:HEX, or first-use."
+    default_cause = "A pin is sha256:HEX[@VERSION], registry:sha256:HEX, first-use, or a root file that is here."
     default_next = "Ask the publisher for the pin: `lading key pin GAME` prints it."

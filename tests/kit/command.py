@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chunkstore.cancel import Cancel
+from chunkstore.clock import Clock
 from cli.main import execute
 from tests.kit.clock import FakeClock
 
@@ -37,10 +38,10 @@ class Finished:
 Lading = Callable[..., Finished]
 
 
-def lading(*argv: str, cancel: Cancel | None = None) -> Finished:
-    """Run `lading` with these words."""
+def lading(*argv: str, cancel: Cancel | None = None, clock: Clock | None = None) -> Finished:
+    """Run `lading` with these words; time stands still unless `clock` says otherwise."""
     written, stderr = io.BytesIO(), io.StringIO()
     stdout = io.TextIOWrapper(written, encoding="utf-8", newline="", write_through=True)
-    code = execute(argv, stdout=stdout, stderr=stderr, clock=FakeClock(), cancel=cancel or Cancel())
+    code = execute(argv, stdout=stdout, stderr=stderr, clock=clock or FakeClock(), cancel=cancel or Cancel())
     stdout.flush()
     return Finished(code, written.getvalue().decode(errors="replace"), stderr.getvalue(), written.getvalue())
