@@ -140,6 +140,7 @@ EXITS: Mapping[str, Exit] = MappingProxyType(
         "trust-needed": Exit.INTEGRITY,
         "unexpected": Exit.BUG,
         "unknown-feature": Exit.LOCAL,
+        "unreadable-state": Exit.LOCAL,
         "usage": Exit.USAGE,
         "version-taken": Exit.CONFLICT,
         "wounds-found": Exit.WOUNDS,

@@ -121,7 +121,7 @@ def parent_build(state: GameState, release: Release) -> Build | None:
     if release.parent is not None:
         return state.build(release.parent) if release.parent else None
     if release.channel and release.channel in state.channels:
-        return state.builds[state.channels[release.channel].build]
+        return state.build(state.channels[release.channel].build)
     live = [number for number, build in state.builds.items() if not build.withdrawn]
     return state.builds[max(live)] if live else None
 

@@ -10,15 +10,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from chunkstore.clock import Clock
-from chunkstore.errors import Refused
+from chunkstore.errors import LocalProblem, Refused
 from chunkstore.store import Conflict, KeyMissing, ObjectStore
-from manifest.documents import GameState
+from manifest.documents import (
+    BadDocument,
+    GameState,
+    build_from_json,
+    build_to_json,
+    channel_from_json,
+    channel_to_json,
+)
 from manifest.keys import bundle_key, metadata_key, timestamp_key
 from manifest.trust.bundle import encode_bundle
 from manifest.trust.draft import Draft
 from manifest.trust.keyring import HeldKey, Keyring
 from manifest.trust.partials import adopt_partial, forget_partials, keep_partial
-from manifest.trust.roles import BINS, BUILDS, CHANNELS, KEYS_OF, SNAPSHOT, TARGETS, TIMESTAMP, kind_of
+from manifest.trust.roles import BINS, BUILDS, CHANNELS, KEYS_OF, LIMITS, SNAPSHOT, TARGETS, TIMESTAMP, kind_of
 from manifest.trust.signers import signer_of
 
 _CO_SIGNED = (*BINS, BUILDS)
@@ -38,8 +45,9 @@ def commit(pen: Pen, before: GameState, after: GameState, *, signed: Callable[[]
     """Makes `after`, which is whole, the state of its game, on top of `before`.
 
     `signed` is called when everything is signed and written but what makes it live. Raises `Conflict` if the game moved
-    since `before` was read, `KeysMissing`, `SignaturesMissing`.
+    since `before` was read, `KeysMissing`, `SignaturesMissing`, `UnreadableState`.
     """
+    _check_documents(before, after)
     draft = Draft.of(before)
     draft.place(before, after)
     return replace(write(pen, draft, before, signed=signed), builds=after.builds, channels=after.channels)
@@ -56,7 +64,7 @@ def write(pen: Pen, draft: Draft, before: GameState, *, signed: Callable[[], obj
             if role not in _CO_SIGNED:
                 _date(pen, draft, role)
                 sign(pen.keyring, draft, role)
-            files[role] = draft.encode(role)
+            files[role] = _encoded(draft, role)
             _put(pen.store, metadata_key(game, role, draft.roles[role].signed.version), files[role])
             draft.list_in_snapshot(role, files[role])
     signed()
@@ -74,6 +82,26 @@ def write(pen: Pen, draft: Draft, before: GameState, *, signed: Callable[[], obj
     tag = pen.store.replace(timestamp_key(game), files[TIMESTAMP], match=before.tag)
     forget_partials(pen.store, game, draft)
     return replace(before, version=before.version + 1, tag=tag, metadata=files)
+
+
+def _check_documents(before: GameState, after: GameState) -> None:
+    """Raises `UnreadableState` before anything is written, if readers would refuse a document that is new."""
+    try:
+        for number, build in after.builds.items():
+            if build != before.builds.get(number):
+                build_from_json(build_to_json(build))
+        for name, channel in after.channels.items():
+            channel_from_json(name, channel_to_json(channel))
+    except BadDocument as error:
+        raise UnreadableState(f"what would be signed could not be read again: {error.message}") from error
+
+
+def _encoded(draft: Draft, role: str) -> bytes:
+    """The file of a role. Raises `UnreadableState` if it is longer than readers take."""
+    data = draft.encode(role)
+    if len(data) > LIMITS[kind_of(role)]:
+        raise UnreadableState(f"{role} would have {len(data)} bytes", where=draft.binding.game)
+    return data
 
 
 def require_keys_of(keyring: Keyring, state: GameState) -> None:
@@ -170,6 +198,14 @@ class KeysMissing(Refused):
     code = "keys-missing"
     default_cause = "Keys are kept where they were made; another machine or user has them, or LADING_STATE_DIR differs."
     default_next = "Publish with --candidate and sign where the keys are, or bring them here with `lading key restore`."
+
+
+class UnreadableState(LocalProblem):
+    """What would be signed is nothing that a reader takes; nothing went live."""
+
+    code = "unreadable-state"
+    default_cause = "The clock of this machine is before 1970, or the game has more builds or channels than fit."
+    default_next = "Set the clock, or delete channels that nobody needs, and run the command again."
 
 
 class SignaturesMissing(Refused):
