@@ -84,7 +84,7 @@ class Rig:
         request = PublishRequest(source, GAME, config, Release(None, channel), self.folder / "state", rescan=True)
         request = PublishRequest(**{**_fields(request), **how})
         number = publish(request, world).number
-        return registry.whole(GAME).build(number)
+        return registry.whole(request.game).build(number)
 
     def registry(self, store: ObjectStore | None = None) -> BareRegistry:
         """What the publisher has of it."""
