@@ -6,7 +6,7 @@ timestamp by compare-and-set is the moment of truth. A crash before it leaves fi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from chunkstore.clock import Clock
@@ -23,6 +23,7 @@ from manifest.documents import (
 from manifest.keys import bundle_key, metadata_key, timestamp_key
 from manifest.trust.bundle import encode_bundle
 from manifest.trust.draft import Draft
+from manifest.trust.keyplan import SignaturesMissing
 from manifest.trust.keyring import HeldKey, Keyring
 from manifest.trust.partials import adopt_partial, forget_partials, keep_partial
 from manifest.trust.roles import BINS, BUILDS, CHANNELS, KEYS_OF, LIMITS, SNAPSHOT, TARGETS, TIMESTAMP, kind_of
@@ -68,6 +69,20 @@ def write(pen: Pen, draft: Draft, before: GameState, *, signed: Callable[[], obj
             _put(pen.store, metadata_key(game, role, draft.roles[role].signed.version), files[role])
             draft.list_in_snapshot(role, files[role])
     signed()
+    if draft.changed:
+        _write_snapshot(pen, draft, files)
+    draft.date(TIMESTAMP, before.version + 1, pen.clock.now())
+    sign(pen.keyring, draft, TIMESTAMP)
+    files[TIMESTAMP] = draft.encode(TIMESTAMP)
+    tag = pen.store.replace(timestamp_key(game), files[TIMESTAMP], match=before.tag)
+    if draft.changed.intersection(_CO_SIGNED):
+        forget_partials(pen.store, game, draft)
+    return replace(before, version=before.version + 1, tag=tag, metadata=files)
+
+
+def _write_snapshot(pen: Pen, draft: Draft, files: dict[str, bytes]) -> None:
+    """Writes the snapshot, and the bundle of what it names."""
+    game = draft.binding.game
     _date(pen, draft, SNAPSHOT)
     sign(pen.keyring, draft, SNAPSHOT)
     files[SNAPSHOT] = draft.encode(SNAPSHOT)
@@ -76,12 +91,26 @@ def write(pen: Pen, draft: Draft, before: GameState, *, signed: Callable[[], obj
     bundled = {f"{draft.roles[role].signed.version}.{role}.json": files[role] for role in _BUNDLED}
     _put(pen.store, bundle_key(game, number), encode_bundle(bundled))
     draft.point_timestamp(files[SNAPSHOT])
-    draft.date(TIMESTAMP, before.version + 1, pen.clock.now())
-    sign(pen.keyring, draft, TIMESTAMP)
-    files[TIMESTAMP] = draft.encode(TIMESTAMP)
-    tag = pen.store.replace(timestamp_key(game), files[TIMESTAMP], match=before.tag)
-    forget_partials(pen.store, game, draft)
-    return replace(before, version=before.version + 1, tag=tag, metadata=files)
+
+
+def sign_root(pen: Pen, draft: Draft) -> bytes:
+    """The draft's root as the next one. Raises `KeysMissing`."""
+    require_keys(pen.keyring, draft, (ROOT,))
+    draft.date(ROOT, draft.roles[ROOT].signed.version + 1, pen.clock.now())
+    sign(pen.keyring, draft, ROOT)
+    return draft.encode(ROOT)
+
+
+def put_root(pen: Pen, draft: Draft, before: GameState) -> GameState:
+    """Writes the draft's root, which is live at once: what is live of the other roles must hold under it, too.
+
+    Raises `Conflict` if the game moved since `before`, or has that root already.
+    """
+    game, root = draft.binding.game, draft.encode(ROOT)
+    if pen.store.stat(timestamp_key(game)).etag != before.tag:
+        raise Conflict("somebody else is changing the game", where=f"{pen.store.url}/{timestamp_key(game)}")
+    _put(pen.store, metadata_key(game, ROOT, draft.roles[ROOT].signed.version), root)
+    return replace(before, metadata={**before.metadata, ROOT: root})
 
 
 def _check_documents(before: GameState, after: GameState) -> None:
@@ -111,25 +140,34 @@ def require_keys_of(keyring: Keyring, state: GameState) -> None:
     require_keys(keyring, draft)
 
 
-def require_keys(keyring: Keyring, draft: Draft) -> None:
+def require_keys(keyring: Keyring, draft: Draft, roles: Iterable[str] = ()) -> None:
     """Raises `KeysMissing` if a role that has to be signed can not be, before anything is written.
 
-    Builds may be signed by some of their keys here and by others elsewhere.
+    With `roles` only these are looked at.
     """
-    for role in (*sorted(draft.changed), SNAPSHOT, TIMESTAMP):
-        wanted = draft.keys_of(role)
-        held = held_for(keyring, draft, role)
-        if not held or (kind_of(role) != BUILDS and len(held) < wanted.threshold):
-            raise KeysMissing(
-                f"{wanted.threshold} of the {KEYS_OF[kind_of(role)]} keys of {draft.binding.game} have to sign, "
-                f"and {len(held)} of them are here",
-                data={"kind": KEYS_OF[kind_of(role)], "needed": wanted.threshold, "held": len(held)},
+    for role in roles or (*sorted(draft.changed), SNAPSHOT, TIMESTAMP):
+        lacking = missing_keys(keyring, draft, role)
+        if lacking is not None:
+            raise lacking
+
+
+def missing_keys(keyring: Keyring, draft: Draft, role: str) -> KeysMissing | None:
+    """Why a role cannot be signed here. Builds may be signed by some of their keys here and by others elsewhere."""
+    kind = KEYS_OF[kind_of(role)]
+    for wanted in draft.quorums(role):
+        held = len([key for key in keyring.keys(draft.binding.game) if key.keyid in wanted.ids])
+        if held < (1 if kind == "builds" else wanted.threshold):
+            return KeysMissing(
+                f"{wanted.threshold} of the {kind} keys of {draft.binding.game} have to sign, "
+                f"and {held} of them are here",
+                data={"kind": kind, "needed": wanted.threshold, "held": held},
             )
+    return None
 
 
 def held_for(keyring: Keyring, draft: Draft, role: str) -> list[HeldKey]:
-    """The keys on this machine that may sign a role."""
-    ids = draft.keys_of(role).ids
+    """The keys on this machine that sign a role."""
+    ids = {keyid for keys in draft.quorums(role) for keyid in keys.ids}
     return [key for key in keyring.keys(draft.binding.game) if key.keyid in ids]
 
 
@@ -197,7 +235,10 @@ class KeysMissing(Refused):
 
     code = "keys-missing"
     default_cause = "Keys are kept where they were made; another machine or user has them, or LADING_STATE_DIR differs."
-    default_next = "Publish with --candidate and sign where the keys are, or bring them here with `lading key restore`."
+    default_next = (
+        "Run it where the keys are, or bring them here with `lading key restore`; "
+        "publish --candidate leaves the signature to others."
+    )
 
 
 class UnreadableState(LocalProblem):
@@ -206,11 +247,3 @@ class UnreadableState(LocalProblem):
     code = "unreadable-state"
     default_cause = "The clock of this machine is before 1970, or the game has more builds or channels than fit."
     default_next = "Set the clock, or delete channels that nobody needs, and run the command again."
-
-
-class SignaturesMissing(Refused):
-    """A change is signed, and waits for more signatures."""
-
-    code = "signatures-missing"
-    default_cause = "More than one key has to sign builds of this game."
-    default_next = "Run the same command on the machine of another key holder."
