@@ -7,21 +7,19 @@ Payloads are checked against the id they were asked for by; what a payload means
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from chunkstore.clock import Clock
 from chunkstore.compression import compress, decompress_within
-from chunkstore.errors import Corrupt, Refused
-from chunkstore.ids import digest_of, hex_to_digest
+from chunkstore.errors import Corrupt
+from chunkstore.ids import digest_of
 from chunkstore.packs import PackIndex, read_index
 from chunkstore.store import Buffer, Conflict, KeyMissing, NotListable, ObjectReader, ObjectStore, ObjectTooLarge
-from manifest.documents import Build, GameMissing, GameState, believed, canonical_json, found_at, natural, parse_json
+from manifest.documents import Build, GameMissing, GameState, found_at
 from manifest.heads import MAX_HEAD, BadHead, Head, decode_head, encode_head
 from manifest.keys import (
     GAMES,
-    STORE,
     candidate_key,
     candidates_prefix,
     diff_key,
@@ -44,8 +42,6 @@ if TYPE_CHECKING:
     from manifest.trust.pins import RootPin
     from manifest.trust.writing import Pen
 
-FORMAT = 1
-MAX_STORE_DOCUMENT = 4096
 MAX_NOTES = 1024 * 1024
 """Bytes of the longest release notes."""
 
@@ -193,7 +189,7 @@ class BareReader:
     def __init__(self, store: ObjectReader, games: SignedGames) -> None:
         self._reader = store
         self._games = games
-        self._registry_id: str | None = None
+        self._document: StoreDocument | None = None
 
     @property
     def url(self) -> str:
@@ -201,9 +197,17 @@ class BareReader:
 
     @property
     def registry_id(self) -> str:
-        if self._registry_id is None:
-            self._registry_id = _read_store_document(self._reader)
-        return self._registry_id
+        return self._store_document().registry
+
+    @property
+    def static(self) -> bool:
+        """Whether the store was made for being signed by its publisher alone."""
+        return self._store_document().static
+
+    def _store_document(self) -> StoreDocument:
+        if self._document is None:
+            self._document = read_store_document(self._reader)
+        return self._document
 
     def game(self, game: str) -> GameState:
         return self._games.game(game)
@@ -272,24 +276,29 @@ class BareRegistry(BareReader):
         return Pen(self.store, self._keyring(self.registry_id), self._clock)
 
     def game(self, game: str) -> GameState:
-        with self._noticing_loss(game):
-            return super().game(game)
+        return self._found(super().game, game)
 
     def whole(self, game: str) -> GameState:
-        with self._noticing_loss(game):
-            return super().whole(game)
+        return self._found(super().whole, game)
 
-    @contextmanager
-    def _noticing_loss(self, game: str) -> Iterator[None]:
-        """A game that is absent and has candidates is one whose pointer is lost."""
+    def _found(self, read: Callable[[str], GameState], game: str) -> GameState:
+        """A game that is absent and has candidates is one whose pointer is lost, unless it was made in between."""
         try:
-            yield
+            return read(game)
+        except GameMissing:
+            if not self._has_candidates(game):
+                raise
+        try:
+            return read(game)
         except GameMissing as error:
-            with suppress(NotListable):
-                if self.candidates(game):
-                    where = f"{self.url}/{timestamp_key(game)}"
-                    raise PointerLost(f"the pointer to the present state of {game} is lost", where=where) from error
-            raise
+            where = f"{self.url}/{timestamp_key(game)}"
+            raise PointerLost(f"the pointer to the present state of {game} is lost", where=where) from error
+
+    def _has_candidates(self, game: str) -> bool:
+        try:
+            return bool(self.candidates(game))
+        except NotListable:
+            return False
 
     def games(self) -> list[str]:
         keys = [entry.key.split("/") for entry in self.store.list(GAMES)]
@@ -392,52 +401,9 @@ class BareRegistry(BareReader):
                 self.store.replace(key, data, match=self.store.stat(key).etag)
 
 
-def init_store(store: ObjectStore, registry_id: bytes) -> bool:
-    """Writes `lading.json` into a store; False if it is a store already."""
-    return store.put(STORE, canonical_json({"format": FORMAT, "registry": registry_id.hex()}))
-
-
-def is_store(store: ObjectReader) -> bool:
-    """Whether `lading.json` is there."""
-    try:
-        _read_store_document(store)
-    except NotAStore:
-        return False
-    return True
-
-
-def _read_store_document(store: ObjectReader) -> str:
-    try:
-        data = store.get(STORE, limit=MAX_STORE_DOCUMENT).data
-    except KeyMissing as error:
-        raise NotAStore("this is not a Lading store: it has no lading.json", where=store.url) from error
-    with found_at(f"{store.url}/{STORE}"):
-        document = parse_json(data, "store document")
-        found = natural(document, "format")
-        if found > FORMAT:
-            raise NewerStore(f"the store has format {found}; this version knows up to {FORMAT}", where=store.url)
-        return believed(hex_to_digest, document.get("registry"), "registry id").hex()
-
-
 class WrongPayload(Corrupt):
     """An object does not hold what its name promises."""
 
     code = "wrong-payload"
     default_cause = "The object is damaged or was swapped with another one."
     default_next = "Run `lading store check STORE`; publish the build again with --rescan."
-
-
-class NotAStore(Refused):
-    """A folder or URL is not a store."""
-
-    code = "not-a-store"
-    default_cause = "The path is mistyped, or the store was never made."
-    default_next = "Check the path, or make a store with `lading init STORE`."
-
-
-class NewerStore(Refused):
-    """The store was made by a newer version."""
-
-    code = "newer-store"
-    default_cause = "A newer version of Lading made this store."
-    default_next = "Install a newer version of Lading; nothing was changed."

@@ -130,7 +130,7 @@ class _Publish:
         self._session = SessionFile(folder / f"{stem}.session")
         if not request.dry_run and not request.candidate:
             reconcile(world, request.game, self._session)
-        self.state = _game(world.registry, request.game)
+        self.state = _game(world.registry, request.game, make=not request.candidate)
         if self.state.version and not request.dry_run and not request.candidate:
             world.registry.require_keys(self.state)
         self.before = depot_before(self.state, parent_build(self.state, request.release), request.depot.name)
@@ -311,9 +311,12 @@ class _Publish:
             self._journal.add(pack)
 
 
-def _game(registry: RegistryWriter, game: str) -> GameState:
-    """The game's state; a game that does not exist yet begins empty, with a scope of its own name."""
+def _game(registry: RegistryWriter, game: str, *, make: bool) -> GameState:
+    """The game's state; one that does not exist yet, and may be made, begins empty with a scope of its own name."""
     try:
         return registry.whole(game)
-    except GameMissing:
-        return GameState(game=game, scope=game)
+    except GameMissing as error:
+        if make:
+            return GameState(game=game, scope=game)
+        error.next = "Make it where its keys are to be, with `lading game create`."
+        raise
