@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from manifest.documents import Build, DepotMissing, GameState
+from manifest.documents import Build, BuildMissing, DepotMissing, GameState
 from manifest.names import check_name
 from manifest.registry import RegistryReader
 
@@ -19,11 +19,14 @@ def build_of(registry: RegistryReader, words: str) -> tuple[GameState, Build]:
     """
     name, _, selector = words.partition("@")
     state = registry.game(check_name(name, "game"))
-    if selector:
+    if not selector and state.builds and STABLE not in state.channels:
+        return state, state.build(max(state.builds))
+    selector = selector or f"@{STABLE}"
+    try:
         return state, state.select(selector)
-    if STABLE in state.channels or not state.builds:
-        return state, state.select(f"@{STABLE}")
-    return state, state.build(max(state.builds))
+    except BuildMissing:  # the newest are read first
+        state = registry.whole(state.game)
+        return state, state.select(selector)
 
 
 def depots_of(build: Build, names: Iterable[str]) -> list[str]:

@@ -49,7 +49,7 @@ class Census:
 
 def take_census(registry: BareRegistry, cancel: Cancel) -> Census:
     """Counts everything; each manifest is read once. Raises what reading a damaged object raises."""
-    states = [registry.game(name) for name in registry.games()]
+    states = [registry.whole(name) for name in registry.games()]
     games: dict[str, Weight] = {}
     channels: dict[tuple[str, str], Weight] = {}
     totals = []

@@ -109,7 +109,7 @@ class _Check:
 
     def state(self, game: str) -> GameState | None:
         """The present state of a game."""
-        return self._tried(timestamp_key(game), [(game, 0)], _RESTORE, lambda: self.registry.game(game))
+        return self._tried(timestamp_key(game), [(game, 0)], _RESTORE, lambda: self.registry.whole(game))
 
     def scrub(self, scope: str, there: Mapping[str, int], workers: int, sink: EventSink) -> dict[str, Scrubbed]:
         """Reads all packs of a scope, several at once."""

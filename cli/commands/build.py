@@ -22,7 +22,7 @@ def list_(run: Run, game: str) -> Outcome:
     from manifest.names import check_name
 
     with compose.reading(run) as opened:
-        state = opened.registry.game(check_name(game, "game"))
+        state = opened.registry.whole(check_name(game, "game"))
     rows = [build_row(state, state.builds[number]) for number in sorted(state.builds)]
     text = "\n".join(map(build_line, rows)) or f"{game} has no build yet."
     return Outcome(result={"game": game, "builds": rows}, text=text)

@@ -24,7 +24,7 @@ def list_(run: Run, game: str) -> Outcome:
     from manifest.names import check_name
 
     with compose.reading(run) as opened:
-        state = opened.registry.game(check_name(game, "game"))
+        state = opened.registry.whole(check_name(game, "game"))
     rows = [channel_row(state, state.channels[name]) for name in sorted(state.channels)]
     text = "\n".join(map(channel_line, rows)) or f"{game} has no channel yet."
     return Outcome(result={"game": game, "channels": rows}, text=text)
@@ -41,7 +41,7 @@ def show(run: Run, game: str, channel: str) -> Outcome:
     from manifest.names import check_name
 
     with compose.reading(run) as opened:
-        state = opened.registry.game(check_name(game, "game"))
+        state = opened.registry.whole(check_name(game, "game"))
     row = channel_row(state, state.channel(check_name(channel, "channel")))
     return Outcome(result={"game": game, **row}, text=channel_line(row))
 

@@ -31,7 +31,7 @@ def diff(run: Run, game: str, old: str, new: str, depots: tuple[str, ...]) -> Ou
     from manifest.names import check_name
 
     with compose.reading(run) as opened:
-        state = opened.registry.game(check_name(game, "game"))
+        state = opened.registry.whole(check_name(game, "game"))
         before, after = state.select(old), state.select(new)
         found = forecast_update(opened.registry, state.scope, before, after, depots)
     paths: dict[str, list[Any]] = {

@@ -64,7 +64,7 @@ def list_(run: Run) -> Outcome:
     from cli import compose
 
     with compose.reading(run) as opened:
-        rows = [_row(opened.registry.game(name)) for name in opened.registry.games()]
+        rows = [_row(opened.registry.whole(name)) for name in opened.registry.games()]
     return Outcome(result={"games": rows}, text="\n".join(map(_line, rows)) or "No game was published here yet.")
 
 
@@ -78,7 +78,7 @@ def show(run: Run, game: str) -> Outcome:
     from manifest.names import check_name
 
     with compose.reading(run) as opened:
-        state = opened.registry.game(check_name(game, "game"))
+        state = opened.registry.whole(check_name(game, "game"))
     channels = [channel_row(state, state.channels[name]) for name in sorted(state.channels)]
     row = _row(state)
     return Outcome(
