@@ -29,7 +29,8 @@ from chunkstore.wrappers.retry import Retried, RetryingStore
 from cli.call import Run
 from cli.words import Usage
 from manifest.documents import GameMissing
-from manifest.registry import BareRegistry, init_store, is_store
+from manifest.registry import BareRegistry
+from manifest.store_document import init_store, is_store
 from manifest.trust.contact import Contact
 from manifest.trust.keyring import Keyring
 from manifest.trust.pins import RootPin, parse_pin

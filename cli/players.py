@@ -20,7 +20,7 @@ from client.engine import Engine, Settled, Usage
 from client.record import BadRecord, InstallFolder, NotInstalled
 from client.work import Brake
 from manifest.events import WarningEvent
-from manifest.registry import NotAStore
+from manifest.store_document import NotAStore
 from manifest.trust.contact import Contact
 from manifest.trust.pins import BadPin, FirstUse, Pin, RootFile, RootPin, parse_pin
 from manifest.trust.roles import LIMITS, ROOT

@@ -33,6 +33,7 @@ from manifest.keys import (
     timestamp_key,
 )
 from manifest.payload import MAX_PAYLOAD
+from manifest.store_document import StoreDocument, read_store_document
 from manifest.trust.guard import PointerLost
 from manifest.trust.reading import SignedGames
 

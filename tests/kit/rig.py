@@ -26,7 +26,8 @@ from client.work import Brake
 from manifest.documents import Build
 from manifest.events import EventSink, NullSink
 from manifest.paths import RESERVED_FOLDER
-from manifest.registry import BareRegistry, init_store
+from manifest.registry import BareRegistry
+from manifest.store_document import init_store
 from manifest.trust.contact import Contact
 from manifest.trust.pins import BadPin, FirstUse, RootPin, parse_pin
 from publisher.candidates import Release

@@ -12,7 +12,8 @@ from chunkstore.cancel import Cancel
 from chunkstore.store import ObjectStore
 from chunkstore.stores.memory import MemoryStore
 from manifest.events import Collector
-from manifest.registry import BareRegistry, init_store
+from manifest.registry import BareRegistry
+from manifest.store_document import init_store
 from publisher.candidates import Release
 from publisher.publish import Published, PublishRequest, publish
 from publisher.settings import DepotConfig

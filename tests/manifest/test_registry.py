@@ -20,16 +20,8 @@ from manifest.documents import BadDocument, GameState
 from manifest.heads import MAX_HEAD, BadHead, DiffRef, Head, encode_head
 from manifest.keys import STORE, head_key, manifest_key, note_key, pack_key
 from manifest.payload import MAX_PAYLOAD, encode_manifest
-from manifest.registry import (
-    MAX_NOTES,
-    BareReader,
-    BareRegistry,
-    NewerStore,
-    NotAStore,
-    WrongPayload,
-    init_store,
-    is_store,
-)
+from manifest.registry import MAX_NOTES, BareReader, BareRegistry, WrongPayload
+from manifest.store_document import NewerStore, NotAStore, init_store, is_store
 from tests.kit.builds import SAMPLE_TREE, pack_build
 from tests.kit.clock import FakeClock
 from tests.kit.game import noise
