@@ -65,14 +65,24 @@ class KeySet:
         """The ids of the keys, in order."""
         return [key.keyid for key in self.keys]
 
+    def is_same(self, other: KeySet) -> bool:
+        """Whether the same signatures are enough for both."""
+        return {*self.ids} == {*other.ids} and self.threshold == other.threshold
+
+    def or_(self, other: KeySet) -> KeySet:
+        """The keys of both, so many of which have to sign that what either signed is signed."""
+        keys = {key.keyid: key for key in (*self.keys, *other.keys)}
+        return KeySet(tuple(keys.values()), min(self.threshold, other.threshold))
+
 
 class Draft:
-    """All roles of one game. `changed` are those to be signed anew."""
+    """All roles of one game. `changed` are those to be signed anew, `also` is who has to sign a role besides."""
 
     def __init__(self, binding: Binding, roles: dict[str, Metadata[Any]]) -> None:
         self.binding = binding
         self.roles = roles
         self.changed: set[str] = set()
+        self.also: dict[str, KeySet] = {}
 
     @staticmethod
     def of(state: GameState) -> Draft:
@@ -128,11 +138,33 @@ class Draft:
             )
             self.changed.update(name for name in BINS if name in self.roles)
 
+    def name_in_root(self, kinds: Mapping[str, KeySet]) -> None:
+        """Lets these keys, by kind, sign what the root names the keys of."""
+        root = self.roles[ROOT].signed
+        for role in root.roles:
+            if keys := kinds.get(KEYS_OF[role]):
+                for keyid in list(root.roles[role].keyids):
+                    root.revoke_key(keyid, role)
+                for key in keys.keys:
+                    root.add_key(key, role)
+                root.roles[role].threshold = keys.threshold
+
     def keys_of(self, role: str) -> KeySet:
         """Who may sign a role, as it is delegated in this draft."""
         delegator = self.roles[TARGETS if kind_of(role) in (BUILDS, CHANNELS) else ROOT].signed
         found = delegator.get_delegated_role(kind_of(role))
         return KeySet(tuple(delegator.get_key(keyid) for keyid in found.keyids), found.threshold)
+
+    def quorums(self, role: str) -> list[KeySet]:
+        """Who has to sign a role: each of these sets of keys, which are more than one only while keys change.
+
+        Snapshot and timestamp are signed by the keys of channels, too: where those are others, they are the keys that
+        the next root is about to name, and whoever changes the game meanwhile must not undo that.
+        """
+        sets = [self.keys_of(role)]
+        if role in (SNAPSHOT, TIMESTAMP):
+            sets.append(self.keys_of(CHANNELS))
+        return [*sets, self.also[role]] if role in self.also else sets
 
     def place(self, before: GameState, after: GameState) -> None:
         """Puts the documents of `after`, which is whole, into their roles."""

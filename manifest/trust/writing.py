@@ -26,7 +26,7 @@ from manifest.trust.draft import Draft
 from manifest.trust.keyplan import SignaturesMissing
 from manifest.trust.keyring import HeldKey, Keyring
 from manifest.trust.partials import adopt_partial, forget_partials, keep_partial
-from manifest.trust.roles import BINS, BUILDS, CHANNELS, KEYS_OF, LIMITS, SNAPSHOT, TARGETS, TIMESTAMP, kind_of
+from manifest.trust.roles import BINS, BUILDS, CHANNELS, KEYS_OF, LIMITS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, kind_of
 from manifest.trust.signers import signer_of
 
 _CO_SIGNED = (*BINS, BUILDS)
@@ -94,11 +94,11 @@ def _write_snapshot(pen: Pen, draft: Draft, files: dict[str, bytes]) -> None:
 
 
 def sign_root(pen: Pen, draft: Draft) -> bytes:
-    """The draft's root as the next one. Raises `KeysMissing`."""
+    """Signs the draft's root as the next one; its file. Raises `KeysMissing`, `UnreadableState`."""
     require_keys(pen.keyring, draft, (ROOT,))
     draft.date(ROOT, draft.roles[ROOT].signed.version + 1, pen.clock.now())
     sign(pen.keyring, draft, ROOT)
-    return draft.encode(ROOT)
+    return _encoded(draft, ROOT)
 
 
 def put_root(pen: Pen, draft: Draft, before: GameState) -> GameState:
