@@ -27,6 +27,7 @@ from chunkstore.wrappers.limit import RateLimit
 from chunkstore.wrappers.meter import MeteredStore, Traffic
 from chunkstore.wrappers.retry import Retried, RetryingStore
 from cli.call import Run
+from cli.keyrings import keyring_of, registries
 from cli.words import Usage
 from manifest.documents import GameMissing
 from manifest.registry import BareRegistry
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 REGISTRY_ID_SIZE = 32
 TRUST = "trust"
-KEYS = "keys"
 _CONTENT = "content"
 _METADATA = "metadata"
 
@@ -73,17 +73,17 @@ class Opened:
 
 
 @contextmanager
-def reading(run: Run, location: str | None = None) -> Iterator[Opened]:
+def reading(run: Run, location: str | None = None, *, accept_stale: bool = False) -> Iterator[Opened]:
     """The store at `location`, or that the settings name, for a command that looks at it.
 
-    A game that is not trusted on this machine is believed for this once. Raises `NotAStore`, `NewerStore`, usage if
-    none is named.
+    A game that is not trusted on this machine is believed for this once, with `accept_stale` also after it expired.
+    Raises `NotAStore`, `NewerStore`, usage if none is named.
     """
     store, folder = _store(run, location)
     try:
         with TemporaryDirectory(prefix="lading-") as scratch:
             looking = partial(_contact, run, Contact(scratch=Path(scratch)))
-            opened = _opened(run, store, folder, looking)
+            opened = _opened(run, store, folder, looking, accept_stale=accept_stale)
             _ = opened.registry.registry_id
             yield opened
     finally:
@@ -109,10 +109,13 @@ def playing(run: Run, location: str | None, contact: Contact, *, accept_stale: b
 
 
 @contextmanager
-def writing(run: Run, *, dry_run: bool, create: bool = False, source: Path | None = None) -> Iterator[Opened]:
+def writing(
+    run: Run, *, dry_run: bool, create: bool = False, static: bool = False, source: Path | None = None
+) -> Iterator[Opened]:
     """The store that the settings name, for a command that changes it or, in a dry run, would.
 
-    With `create` an absent or empty folder becomes a store. `source` is the folder that is about to be published.
+    With `create` an absent or empty folder becomes a store, `static` one that no server signs. `source` is the folder
+    that is about to be published.
     Raises `ReadOnly`, `Occupied`, `Entangled` and what `reading` raises.
     """
     store, folder = _store(run)
@@ -124,7 +127,7 @@ def writing(run: Run, *, dry_run: bool, create: bool = False, source: Path | Non
         if created:
             _check_empty(folder)
             store = MemoryStore(run.clock) if dry_run else store
-            init_store(store, secrets.token_bytes(REGISTRY_ID_SIZE))
+            init_store(store, secrets.token_bytes(REGISTRY_ID_SIZE), static=static)
         with TemporaryDirectory(prefix="lading-") as scratch:
             looking = partial(_contact, run, Contact(scratch=Path(scratch)))
             opened = _opened(run, DryStore(store) if dry_run else store, folder, looking, created=created)
@@ -185,28 +188,26 @@ def _opened(
     return Opened(registry, folder, meter, retried, created)
 
 
-def keyring_of(run: Run, registry_id: str) -> Keyring:
-    """The keys of one registry that lie on this machine."""
-    return Keyring(run.settings.state_dir / registry_id / KEYS, lambda: _passphrase(run))
+def keyring_meant(run: Run) -> Keyring:
+    """The keys of the registry of the store that the settings name, else those of the only one on this machine.
 
-
-def keyrings(run: Run) -> list[Keyring]:
-    """The keys of all registries that lie on this machine."""
-    state = run.settings.state_dir
-    names = sorted(path.name for path in state.iterdir()) if state.is_dir() else []
-    return [keyring_of(run, name) for name in names if (state / name / KEYS).is_dir()]
+    Raises usage if that does not say which.
+    """
+    if run.settings.store is not None:
+        with reading(run) as opened:
+            return keyring_of(run, opened.registry.registry_id)
+    known = registries(run)
+    if len(known) != 1:
+        found = "the keys of several registries lie" if known else "no keys lie"
+        raise Usage(f"no store is named, and {found} on this machine", next="Name the store with --store.")
+    return keyring_of(run, known[0])
 
 
 def _contact(run: Run, base: Contact, game: str) -> Contact:
     """How a game may be believed here: the roots of games whose keys lie on this machine always are."""
-    pins = (keyring.pin(game) for keyring in keyrings(run))
+    pins = (keyring_of(run, registry_id).pin(game) for registry_id in registries(run))
     known = [pin for text in pins if text and isinstance(pin := parse_pin(text), RootPin)]
     return replace(base, known=known)
-
-
-def _passphrase(run: Run) -> bytes | None:
-    secret = run.settings.key_passphrase
-    return secret.encode() if secret else None
 
 
 def _class_of(key: str) -> str:
