@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
-from collections.abc import Callable
+from base64 import b64decode
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,9 +24,11 @@ KEYS = (
     r"lading\.json",
     rf"s/{GAME}/(?:packs|manifests)/({HEX}{{2}})/\1{HEX}{{62}}",
     rf"s/{GAME}/(?:placements|diffs|heads|notes)/{ID}",
+    rf"s/{GAME}/games/{GAME}",
     rf"tuf/{GAME}/timestamp\.json",
-    rf"tuf/{GAME}/state/{ID}\.json",
-    rf"tuf/{GAME}/numbers/[0-9]+",
+    rf"tuf/{GAME}/[1-9][0-9]*\.(?:root|targets|builds|channels|snapshot)\.json",
+    rf"tuf/{GAME}/[1-9][0-9]*\.bundle",
+    rf"tuf/{GAME}/candidates/[1-9][0-9]*",
     r"\.tmp/lock",
 )
 SECRET = "correct-horse-battery-staple"
@@ -43,7 +47,8 @@ def test_it_holds_what_the_formats_name_and_nothing_else(
     published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Promise 8, also where a publisher's environment is full of secrets."""
-    monkeypatch.setenv("LADING_TOKEN", SECRET)
+    for name in ("LADING_TOKEN", "LADING_KEY_PASSPHRASE"):
+        monkeypatch.setenv(name, SECRET)
     notes = tmp_path / "notes.md"
     notes.write_text("long notes\n" * 200)
     source = write_build(tmp_path / "source", 1)
@@ -56,7 +61,17 @@ def test_it_holds_what_the_formats_name_and_nothing_else(
     assert not any(path.is_symlink() for path in files)
     assert (published.store / ".tmp" / "lock").stat().st_size == 0
     foreign = [word.encode() for word in (SECRET, str(tmp_path), str(published.sources))]
-    assert [key for path, key in keys.items() if any(word in path.read_bytes() for word in foreign)] == []
+    private = list(private_halves(published.state))
+    assert len(private) == 3 * 3
+    assert [key for path, key in keys.items() if any(word in path.read_bytes() for word in foreign + private)] == []
+
+
+def private_halves(state: Path) -> Iterator[bytes]:
+    """Each private key that signed the store, as it might have slipped into it."""
+    for file in state.glob("*/keys/*/*.json"):
+        body = json.loads(file.read_bytes())["pem"].splitlines()[1]
+        raw = b64decode(body)[-32:]
+        yield from (body.encode(), raw, raw.hex().encode())
 
 
 @pytest.mark.parametrize("build", [1, 3])
@@ -65,6 +80,25 @@ def test_it_serves_installs(published: Published, copy: Path, tmp_path: Path, bu
     assert lading("install", GAME, "--into", str(target), "--store", str(copy), "--build", str(build)).exit == 0
     assert_same_tree(target, published.source(build))
     assert tar_digest(copy) == before
+
+
+@pytest.mark.parametrize("way", ["pin", "first-use", "none"])
+def test_it_serves_installs_to_strangers_who_say_whom_they_trust(
+    published: Published, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """A machine that has never seen the publisher; what it decided holds for every later command."""
+    (pin,) = (file.read_text() for file in published.state.glob(f"*/keys/{GAME}/pin"))
+    monkeypatch.setenv("LADING_STATE_DIR", str(tmp_path / "state of a stranger"))
+    target, words = tmp_path / "game", {"pin": ["--trust", pin], "first-use": ["--trust", way], "none": []}[way]
+    done = lading("install", GAME, "--into", str(target), "--store", str(copy), "--build", "1", *words, "--json")
+    if way == "none":
+        assert (done.exit, done.document["error"]["code"]) == (6, "trust-needed")
+        assert done.document["error"]["data"]["root"] == pin
+        assert not target.exists()
+        return
+    assert done.exit == 0
+    assert lading("update", str(target)).exit == 0
+    assert_same_tree(target, published.source(3))
 
 
 @pytest.mark.parametrize("end", ["", "/"])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from tests.kit.game import write_build
 from tests.kit.published import GAME, Published
 from tests.kit.trees import tar_digest
 
-# Words, in which {store}, {game} (a folder with build 1 in it), {new}, {source}, {web} and {file} stand for places.
+# Words, in which {store}, {game} (a folder with build 1 in it), {new}, {absent}, {source} and {file} stand for places.
 REFUSALS: dict[str, tuple[int, str]] = {
     # no command
     "install": (2, "usage"),
@@ -43,13 +42,16 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "update {game} --channel beta": (5, "channel-missing"),
     "update {game} --build 99": (5, "build-missing"),
     # stores
-    f"install {GAME} --into {{new}} --store {{new}}": (10, "not-a-store"),
+    f"install {GAME} --into {{new}} --store {{absent}}": (10, "not-a-store"),
+    f"install {GAME} --into {{new}} --store {{new}}": (2, "folders-entangled"),
     f"install {GAME} --into {{new}} --store {{source}}": (10, "not-a-store"),
     f"install {GAME} --into {{new}} --store {{file}}": (7, "path-unusable"),
     f"install {GAME} --into {{new}} --store ftp://127.0.0.1/": (2, "store-unknown"),
     f"install {GAME} --into {{new}} --store s3://bucket": (2, "store-s3-unsupported"),
     f"install {GAME} --into {{new}} --store http://": (2, "store-unknown"),
-    f"install {GAME} --into {{new}} --store {{store}} --trust sha256:00": (6, "store-unsigned"),
+    f"install {GAME} --into {{new}} --store {{store}} --trust sha256:00": (2, "bad-pin"),
+    f"install {GAME} --into {{new}} --store {{store}} --trust sha256:{'0' * 64}": (6, "root-mismatch"),
+    f"install {GAME} --into {{new}} --store {{store}} --trust registry:sha256:{'0' * 64}": (6, "trust-needed"),
     f"install {GAME} --into {{store}}/game --store {{store}}": (2, "folders-entangled"),
     f"install {GAME} --into {{store}} --store {{store}}": (2, "folders-entangled"),
     f"publish {{source}} {GAME} --store {{source}}/store": (2, "folders-entangled"),
@@ -76,6 +78,7 @@ def test_it_is_refused_by_name(published: Published, tmp_path: Path, words: str)
         "store": published.store,
         "game": tmp_path / "game",
         "new": tmp_path / "new",
+        "absent": tmp_path / "absent",
         "source": write_build(tmp_path / "source", 2),
         "file": tmp_path / "file",
         "taken": tmp_path / "taken",
@@ -99,6 +102,7 @@ def test_it_is_refused_by_name(published: Published, tmp_path: Path, words: str)
     assert "Traceback" not in done.stderr
     assert {name: tar_digest(place) for name, place in places.items() if name in before} == before
     assert not places["new"].exists()
+    assert not places["absent"].exists()
 
 
 def test_nothing_installed_is_an_answer(isolated: Path, tmp_path: Path) -> None:
@@ -106,26 +110,21 @@ def test_nothing_installed_is_an_answer(isolated: Path, tmp_path: Path) -> None:
     assert (done.exit, done.document["result"]["state"]) == (0, "absent")
 
 
-def _newer_store(published: Published, target: Path) -> Path:
-    return published.store / "lading.json"
+NEWER = [("newer-store", "store/lading.json"), ("newer-metadata", f"store/tuf/{GAME}/timestamp.json")]
 
 
-def _newer_record(published: Published, target: Path) -> Path:
-    return target / ".lading" / "install.json"
-
-
-@pytest.mark.parametrize(
-    ("document", "code"), [(_newer_store, "newer-store"), (_newer_record, "newer-record")], ids=["store", "record"]
-)
-def test_a_newer_format_is_left_alone(
-    published: Published, tmp_path: Path, document: Callable[[Published, Path], Path], code: str
-) -> None:
+@pytest.mark.parametrize(("code", "document"), [*NEWER, ("newer-record", "game/.lading/install.json")])
+def test_a_newer_format_is_left_alone(published: Published, tmp_path: Path, code: str, document: str) -> None:
+    """Players stop at newer metadata and do not look at the store's own document, which is for those who write."""
     target = tmp_path / "game"
     assert lading("install", GAME, "--into", str(target), "--store", str(published.store), "--build", "1").exit == 0
-    file = document(published, target)
+    file = tmp_path / document
     kept = file.read_bytes()
-    file.write_bytes(json.dumps(json.loads(kept) | {"format": 99}).encode())
-    done = lading("update", str(target), "--json")
+    newer, times = re.subn(rb'("format": ?)1', rb"\g<1>99", kept)
+    assert times == 1
+    file.write_bytes(newer)
+    looking, playing = ["build", "list", GAME, "--store", str(published.store)], ["update", str(target)]
+    done = lading(*(looking if code == "newer-store" else playing), "--json")
     assert (done.exit, done.document["error"]["code"]) == (7, code)
     file.write_bytes(kept)
     assert lading("update", str(target)).exit == 0

@@ -1,11 +1,12 @@
 """Small stays small: what an update reads besides packs follows the change and not the build, from any recent version.
 
-A build of 3,000 distinct chunks, whose manifest alone is larger than all that an update may read; in each version 13
-chunks are new.
+Signed metadata is part of it. A build of 3,000 distinct chunks, whose manifest alone is larger than all that an update
+may read; in each version 13 chunks are new.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from tests.kit.published import GAME, isolate
 SIZE = 3_000 * 1024
 VERSIONS = 20
 CHANGES = 13
+TIMESTAMP = f"tuf/{GAME}/timestamp.json"
+TRUST_BYTES = 4_000
+"""The signed metadata of a game with one depot."""
+
 HOPS = {version: 0 if version >= VERSIONS - 16 else 1 for version in range(1, VERSIONS)}
 """Of the last 16 each has a diff of its own to the newest; older ones go by another."""
 
@@ -33,7 +38,7 @@ def change(file: Path, version: int) -> None:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All versions, each a build on the channel."""
+    """All versions, each a build on the channel; beside it each timestamp that was live."""
     folder = tmp_path_factory.mktemp("small-metadata")
     file = folder / "source" / "big.pak"
     file.parent.mkdir()
@@ -47,17 +52,35 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
             assert done.exit == 0
             assert version == 1 or CHANGES <= done.document["result"]["new_chunks"] <= 2 * CHANGES
             assert done.document["result"]["chunks"] > 2_500
+            shutil.copy(folder / "store" / TIMESTAMP, folder / f"{version}.timestamp.json")
     return folder / "store"
+
+
+def as_it_stood(store: Path, version: int, copy: Path) -> Path:
+    """The store when this version was its newest: nothing but the timestamp is ever overwritten."""
+    shutil.copytree(store, copy)
+    shutil.copy(store.parent / f"{version}.timestamp.json", copy / TIMESTAMP)
+    return copy
 
 
 @pytest.mark.parametrize("version", HOPS)
 def test_an_update_reads_little_besides_packs(
     store: Path, isolated: Path, tmp_path: Path, nginx: Callable[[Path], Nginx], version: int
 ) -> None:
-    target, server = tmp_path / "game", nginx(store)
-    assert lading("install", GAME, "--into", str(target), "--store", str(store), "--build", str(version)).exit == 0
+    """By somebody who has not looked since: timestamp, next root, bundle, and for each hop a head and a diff."""
+    target, server, then = tmp_path / "game", nginx(store), as_it_stood(store, version, tmp_path / "then")
+    assert lading("install", GAME, "--into", str(target), "--store", str(then), "--trust", "first-use").exit == 0
     done = lading("update", str(target), "--store", server.url, "--json")
-    assert (done.exit, done.document["result"]["to"]) == (0, VERSIONS)
-    asked = [request for request in server.requests() if "/packs/" not in request.path]
-    assert len(asked) <= 10 + 2 * HOPS[version]
-    assert sum(request.body_bytes for request in asked) <= 100_000
+    assert (done.exit, done.document["result"]["from"], done.document["result"]["to"]) == (0, version, VERSIONS)
+    asked = server.requests()
+    metadata = [request for request in asked if "/packs/" not in request.path]
+    names = [request.path.rpartition("/")[2] for request in metadata[:3]]
+    assert (names[0], names[1], names[2].endswith(".bundle")) == ("timestamp.json", "2.root.json", True)
+    assert len(metadata) == 5 + 2 * HOPS[version]
+    assert sum(request.body_bytes for request in metadata[:3]) <= TRUST_BYTES
+    assert sum(request.body_bytes for request in metadata) <= 100_000
+    if version == VERSIONS - 1:
+        assert sum(request.body_bytes for request in asked) <= 100_000
+    server.forget()
+    again = lading("update", str(target), "--json")
+    assert (again.exit, [request.path for request in server.requests()]) == (0, [f"/{TIMESTAMP}"])
