@@ -27,6 +27,7 @@ class MetadataFetcher(FetcherInterface):
         self._get = get
         self._binding = binding
         self._held = {timestamp_key(binding.game): timestamp}
+        self._absent: dict[str, int] = {}
         self.expiries: dict[str, float] = {}
         self.signed_at = 0
 
@@ -38,6 +39,8 @@ class MetadataFetcher(FetcherInterface):
         role = url.rpartition("/")[2].split(".")[-2]
         if role == SNAPSHOT and url not in self._held:
             self._open_bundle(int(url.rpartition("/")[2].split(".")[0]))
+        if url in self._absent:
+            raise self._absence(url, self._absent[url])
         if url not in self._held:
             self._held[url] = self._ask(url, role, min(max_length, LIMITS[kind_of(role)]))
         data = self._held[url]
@@ -51,12 +54,16 @@ class MetadataFetcher(FetcherInterface):
         try:
             return self._get(url, limit)
         except NotFound as error:
-            raise DownloadHTTPError(f"{url} is not there", 404) from error
+            raise self._absence(url, 404) from error
         except Refused as error:
             # Many hosts answer 403 for what is not there; the timestamp was readable with the same credentials.
             if role != ROOT or error.code != "access-denied":
                 raise
-            raise DownloadHTTPError(f"{url} is not there", 403) from error
+            raise self._absence(url, 403) from error
+
+    def _absence(self, url: str, status: int) -> DownloadHTTPError:
+        self._absent[url] = status
+        return DownloadHTTPError(f"{url} is not there", status)
 
     def _open_bundle(self, snapshot: int) -> None:
         """Takes what the bundle holds; a bundle that is missing or damaged costs only the requests it would save."""

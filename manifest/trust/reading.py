@@ -30,7 +30,7 @@ from manifest.trust.seen import Seen, advance, roles_found
 from manifest.trust.state import bin_of, read_state
 
 if TYPE_CHECKING:
-    from manifest.trust.visiting import Walked
+    from manifest.trust.visiting import Visitor, Walked
 
 _CLOCK_TOLERANCE = 10 * 60
 """Seconds that a clock may be off before it is worth a word."""
@@ -43,6 +43,7 @@ class _Visit:
     folder: TrustFolder
     stamp: Fetched
     files: dict[str, bytes] = field(default_factory=dict)
+    visitor: Visitor | None = None
 
 
 class SignedGames:
@@ -76,7 +77,7 @@ class SignedGames:
 
     def whole(self, game: str) -> GameState:
         """As `game`, with every build."""
-        visit = self._visit(game)
+        visit = self._visit(game, BINS)
         self._open_bins(visit, BINS)
         return self._state(visit)
 
@@ -119,8 +120,8 @@ class SignedGames:
         except BuildMissing:
             return mark
 
-    def _visit(self, game: str) -> _Visit:
-        """The game's metadata as it stands now, verified."""
+    def _visit(self, game: str, bins: Collection[str] = ()) -> _Visit:
+        """The game's metadata as it stands now, verified; with these bins if it was not the same before."""
         stamp = self._timestamp(check_name(game, "game"))
         before = self._visits.get(game)
         folder = before.folder if before else self._meet(game)
@@ -130,7 +131,7 @@ class SignedGames:
             seen = folder.seen()
             files = folder.recall(seen, stamp.data, self._moment(seen))
             if files is None:
-                self._walk(visit, seen, ())
+                self._walk(visit, seen, bins)
             else:
                 visit.files = files
         return visit
@@ -168,12 +169,13 @@ class SignedGames:
 
     def _walk(self, visit: _Visit, seen: Seen, bins: Collection[str]) -> None:
         """Verifies what changed, keeps it and advances the marks. The folder is locked."""
-        from manifest.trust.visiting import MetadataExpired, MetadataMissing, walk  # noqa: PLC0415 - python-tuf: 60 ms
+        from manifest.trust.visiting import MetadataExpired, MetadataMissing, Visitor  # noqa: PLC0415 - 60 ms
 
         moment = self._moment(seen)
 
         def go() -> Walked:
-            return walk(visit.folder, self._store, visit.stamp.data, moment, bins, accept_stale=self._accept_stale)
+            visit.visitor = visit.visitor or Visitor(visit.folder, self._store, visit.stamp.data)
+            return visit.visitor.walk(moment, bins, accept_stale=self._accept_stale)
 
         try:
             try:
@@ -182,6 +184,7 @@ class SignedGames:
                 # The timestamp moved on between two requests, or a cache still believes that a file is absent.
                 visit.stamp = self._timestamp(visit.folder.about.binding.game)
                 visit.files.clear()
+                visit.visitor = None
                 walked = go()
         except MetadataExpired as error:
             self._name_wrong_clock(visit, error)

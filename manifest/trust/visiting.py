@@ -1,10 +1,10 @@
-"""One walk over one trust folder, and the way around an expiry for who asked for it: the door to ngclient."""
+"""Walks over one trust folder, and the way around an expiry for who asked for it: the door to ngclient."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from manifest.trust.guard import expiry_of
 from manifest.trust.roles import ROOT
 from manifest.trust.walk import MetadataExpired, MetadataMissing, Walk
 
-__all__ = ["MetadataExpired", "MetadataMissing", "Walked", "walk"]
+__all__ = ["MetadataExpired", "MetadataMissing", "Visitor", "Walked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,55 +34,50 @@ class Walked:
     expired_for: float = 0.0
 
 
-def walk(
-    folder: TrustFolder,
-    store: ObjectReader,
-    timestamp: bytes,
-    moment: float,
-    bins: Collection[str],
-    *,
-    accept_stale: bool,
-) -> Walked:
-    """Verifies the metadata that `timestamp` leads to, with these bins. Raises `MetadataExpired` and other refusals."""
-    binding = folder.about.binding
-    fetcher = MetadataFetcher(lambda key, limit: store.get(key, limit=limit).data, binding, timestamp)
+class Visitor:
+    """Whoever walks from one timestamp, as often as more of it is wanted: what was fetched is not asked for again."""
 
-    def verified(where: Path, at: float) -> Walked:
-        steps = Walk(binding.game, fetcher, where, folder.root(), at)
+    def __init__(self, folder: TrustFolder, store: ObjectReader, timestamp: bytes) -> None:
+        self._folder = folder
+        self._fetcher = MetadataFetcher(
+            lambda key, limit: store.get(key, limit=limit).data, folder.about.binding, timestamp
+        )
+
+    def walk(self, moment: float, bins: Collection[str], *, accept_stale: bool) -> Walked:
+        """Verifies what the timestamp leads to, with these bins. Raises `MetadataExpired` and other refusals."""
+        try:
+            return self._verified(self._folder.metadata, moment, moment, bins)
+        except MetadataExpired as error:
+            error.data["expires"] = self._first_expiry(self._folder.metadata)
+            if not accept_stale:
+                raise
+        with TemporaryDirectory() as copy:
+            return self._walk_back(Path(copy) / "metadata", moment, bins)
+
+    def _verified(self, metadata: Path, at: float, moment: float, bins: Collection[str]) -> Walked:
+        steps = Walk(self._folder.about.binding.game, self._fetcher, metadata, self._folder.root(), at)
         steps.refresh()
         for name in bins:
             steps.open_bin(name)
         files = steps.files()
         signed = {role: json.loads(data)["signed"] for role, data in files.items()}
         expires = min(expiry_of(part) for part in signed.values())
-        return Walked(files, signed[ROOT]["version"], fetcher.signed_at, int(expires), max(0.0, moment - expires))
+        expired_for = max(0.0, moment - expires)
+        return Walked(files, signed[ROOT]["version"], self._fetcher.signed_at, int(expires), expired_for)
 
-    try:
-        return verified(folder.metadata, moment)
-    except MetadataExpired as error:
-        error.data["expires"] = _first_expiry(folder.metadata, fetcher)
-        if not accept_stale:
-            raise
-    with TemporaryDirectory() as copy:
-        return _walk_back(folder, Path(copy) / "metadata", fetcher, verified)
+    def _walk_back(self, copy: Path, moment: float, bins: Collection[str]) -> Walked:
+        """Walks as if it were just before the first expiry, on a copy: signatures, versions, hashes and marks stay."""
+        shutil.copytree(self._folder.metadata, copy, symlinks=True)
+        before = float("inf")
+        while (at := self._first_expiry(copy) - 1) < before:
+            before = at
+            try:
+                return self._verified(copy, at, moment, bins)
+            except MetadataExpired:
+                continue  # what was read meanwhile expired even earlier
+        raise MetadataExpired("some metadata does not say when it expires", where=str(self._folder.path))
 
-
-def _walk_back(
-    folder: TrustFolder, copy: Path, fetcher: MetadataFetcher, verified: Callable[[Path, float], Walked]
-) -> Walked:
-    """Walks as if it were just before the first expiry, on a copy: signatures, versions, hashes and marks stay."""
-    shutil.copytree(folder.metadata, copy, symlinks=True)
-    before = float("inf")
-    while (moment := _first_expiry(copy, fetcher) - 1) < before:
-        before = moment
-        try:
-            return verified(copy, moment)
-        except MetadataExpired:
-            continue  # what was read meanwhile expired even earlier
-    raise MetadataExpired("some metadata does not say when it expires", where=str(folder.path))
-
-
-def _first_expiry(metadata: Path, fetcher: MetadataFetcher) -> float:
-    """When the first of the files that are known here expires."""
-    kept = [expiry_of(json.loads(path.read_bytes())["signed"]) for path in sorted(metadata.glob("*.json"))]
-    return min([*kept, *fetcher.expiries.values()])
+    def _first_expiry(self, metadata: Path) -> float:
+        """When the first of the files that are known here expires."""
+        kept = [expiry_of(json.loads(path.read_bytes())["signed"]) for path in sorted(metadata.glob("*.json"))]
+        return min([*kept, *self._fetcher.expiries.values()])
