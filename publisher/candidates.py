@@ -6,14 +6,19 @@ whoever signs makes the build from it anew, on top of what is live then.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import count
 from typing import Any
 
+from chunkstore.errors import Corrupt
 from chunkstore.ids import digest_of, hex_to_digest
+from chunkstore.store import KeyMissing
 from manifest.documents import (
     MAX_INLINE_NOTES,
     BadDocument,
+    Build,
+    BuildMissing,
     DepotRef,
     GameState,
     believed,
@@ -22,6 +27,7 @@ from manifest.documents import (
     natural,
     parse_json,
 )
+from manifest.events import EventSink, WarningEvent
 from manifest.names import check_name, check_version
 from manifest.registry import RegistryWriter
 
@@ -100,6 +106,46 @@ def seal_candidate(registry: RegistryWriter, state: GameState, candidate: Candid
         if is_free(state, candidate.release, number) and registry.seal(state.game, number, data):
             return number
     raise RuntimeError("unreachable: numbers do not end")
+
+
+def read_candidate(registry: RegistryWriter, game: str, number: int) -> Candidate:
+    """The candidate of this number, unsigned. Raises `BuildMissing`, `BadDocument`."""
+    try:
+        return decode_candidate(registry.candidate(game, number), f"candidate #{number} of {game}")
+    except KeyMissing as error:
+        raise BuildMissing(f"{game} has neither a build nor a candidate #{number}", where=game) from error
+
+
+def waiting(registry: RegistryWriter, state: GameState, sink: EventSink) -> Iterator[tuple[int, Candidate]]:
+    """The candidates that are not live, oldest first; of those that cannot be read a warning tells."""
+    for number in registry.candidates(state.game):
+        if number in state.builds:
+            continue
+        try:
+            candidate = read_candidate(registry, state.game, number)
+        except (Corrupt, BuildMissing) as error:
+            sink.emit(WarningEvent(error.code, error.message, error.where, "Nobody can sign it; publish it again."))
+            continue
+        if live_as(state, number, candidate) is None:
+            yield number, candidate
+
+
+def live_as(state: GameState, number: int, candidate: Candidate) -> Build | None:
+    """The build that a candidate became: of its number, or of a later one if others had overtaken it."""
+    if number in state.builds:
+        return state.builds[number]
+    return next((build for build in state.builds.values() if build.number > number and is_of(build, candidate)), None)
+
+
+def is_of(build: Build, candidate: Candidate) -> bool:
+    """Whether a build was made of a candidate, sealed at that second."""
+    release = candidate.release
+    return (
+        build.published_at == candidate.sealed_at
+        and build.depots.get(candidate.depot) == candidate.ref
+        and build.version == (release.version or str(build.number))
+        and (build.notes, build.notes_id, build.critical) == (release.notes, candidate.notes_id, release.critical)
+    )
 
 
 def is_free(state: GameState, release: Release, number: int) -> bool:

@@ -39,8 +39,15 @@ def pointed(before: Channel | None, name: str, build: int) -> Channel:
 def changed(state: GameState, name: str, change: ChannelChange) -> Channel:
     """The channel after a change. Raises `ChannelMissing`, `BuildMissing`, `BadChannelChange`."""
     before = state.channels.get(check_name(name, "channel"))
-    build = state.channel(name).build if change.build is None else state.build(change.build).number
-    after = pointed(before, name, build)
+    build = state.build(state.channel(name).build if change.build is None else change.build)
+    if build.withdrawn:
+        raise BadChannelChange(
+            f"build #{build.number} was withdrawn: channel {name} cannot point to it",
+            where=state.game,
+            cause="Nobody installs a build that was withdrawn.",
+            next="Choose another build; `lading build list GAME` shows them all.",
+        )
+    after = pointed(before, name, build.number)
     after = replace(
         after,
         rollout=after.rollout if change.rollout is None else change.rollout,
@@ -78,7 +85,10 @@ def set_channel(registry: RegistryWriter, game: str, name: str, change: ChannelC
 
 
 def delete_channel(registry: RegistryWriter, game: str, name: str) -> GameState:
-    """Removes a channel; the game's state afterwards. Raises `ChannelMissing`."""
+    """Removes a channel; the game's state afterwards. Raises `ChannelMissing`.
+
+    Players who saw it keep their mark: a channel of this name that is made again may only lead them forward.
+    """
 
     def wanted(state: GameState) -> GameState:
         gone = state.channel(name).name
@@ -88,11 +98,13 @@ def delete_channel(registry: RegistryWriter, game: str, name: str) -> GameState:
 
 
 def allowing(state: GameState, before: Channel | None) -> GameState:
-    """`state`, in which whoever saw `before` may follow each channel to where it points now."""
+    """`state`, in which whoever saw `before` may follow the channel to where it sends them now."""
     if before is None:
         return state
-    back = state.channels[before.name].build
-    if back >= before.build:
+    after = state.channels[before.name]
+    back = after.build if after.rollout == FULL_ROLLOUT else after.previous
+    shrank = after.build != before.build or after.rollout < before.rollout
+    if back >= before.build or not shrank:
         return state
     return replace(
         state,

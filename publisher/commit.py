@@ -17,6 +17,7 @@ from manifest.model import Manifest
 from manifest.paths import check_union
 from manifest.payload import decode_manifest
 from manifest.registry import RegistryWriter
+from manifest.trust.keyplan import SignaturesMissing
 from publisher.candidates import Candidate, Release, is_free, seal_candidate
 from publisher.channels import pointed
 
@@ -45,7 +46,7 @@ def commit(registry: RegistryWriter, state: GameState, work: Commit) -> tuple[Ga
     """Makes the build live; the state with it, the build, and whether it is new.
 
     The loser of a race looks again whether a new build is wanted, inherits the other depots again and retries. Raises
-    `VersionTaken`, `PathCollision`, `KeysMissing`, `SignaturesMissing`.
+    `VersionTaken`, `PathCollision`, `KeysMissing`, and `SignaturesMissing`, whose data names the `build` to sign.
     """
     number, candidate = work.number, work.candidate
     for attempt in range(_COMMIT_TRIES):
@@ -57,6 +58,9 @@ def commit(registry: RegistryWriter, state: GameState, work: Commit) -> tuple[Ga
         except Conflict:
             if attempt == _COMMIT_TRIES - 1:
                 raise
+        except SignaturesMissing as error:
+            error.data |= {"build": number, "version": build.version}
+            raise
         state = registry.whole(state.game)
         same = same_build(state, candidate, if_changed=work.if_changed)
         if same:
@@ -81,33 +85,36 @@ def plan_build(
     registry: RegistryWriter, state: GameState, candidate: Candidate, manifest: Manifest, number: int
 ) -> tuple[GameState, Build]:
     """The state of the game with the new build, on top of `state`. Raises `VersionTaken`, `PathCollision`."""
-    release = candidate.release
-    depots = depots_of(state, candidate)
-    version = release.version or str(number)
+    build = build_of(state, candidate, number)
     for other in state.builds.values():
-        if other.version == version and dict(other.depots) != depots:
+        if other.version == build.version and dict(other.depots) != build.depots:
             raise VersionTaken(
-                f"{state.game} has a build with the version {version} and other content (#{other.number})",
+                f"{state.game} has a build with the version {build.version} and other content (#{other.number})",
                 where=state.game,
-                data={"version": version, "build": other.number},
+                data={"version": build.version, "build": other.number},
             )
-    _check_together(registry, state, candidate, manifest, depots)
+    _check_together(registry, state, candidate, manifest, build.depots)
+    channels = dict(state.channels)
+    if name := candidate.release.channel:
+        channels[name] = pointed(channels.get(name), name, number)
+    return replace(state, builds={**state.builds, number: build}, channels=channels), build
+
+
+def build_of(state: GameState, candidate: Candidate, number: int) -> Build:
+    """The build that a candidate makes on top of `state`. Raises `BuildMissing` if there is no such parent."""
+    release = candidate.release
     before = state.channels.get(release.channel) if release.channel else None
     parent = parent_build(state, release)
-    build = Build(
+    return Build(
         number=number,
-        version=version,
-        depots=depots,
+        version=release.version or str(number),
+        depots=depots_of(state, candidate),
         published_at=candidate.sealed_at,
         notes=release.notes,
         notes_id=candidate.notes_id,
         critical=release.critical,
         rollback_to=before.build if before else parent.number if parent else 0,
     )
-    channels = dict(state.channels)
-    if release.channel:
-        channels[release.channel] = pointed(before, release.channel, number)
-    return replace(state, builds={**state.builds, number: build}, channels=channels), build
 
 
 def depots_of(state: GameState, candidate: Candidate) -> dict[str, DepotRef]:

@@ -1,4 +1,4 @@
-"""Making a game before its first build, so that its scope can be chosen."""
+"""Making a game before its first build, so that its scope and the number of its keys can be chosen."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from manifest.documents import GameMissing, GameState
 from manifest.names import check_name
 from manifest.registry import RegistryWriter
 from manifest.trust.keyplan import KeyPlan
+from manifest.trust.overview import keys_named
 
 
 def create_game(
-    registry: RegistryWriter, game: str, scope: str | None, plan: KeyPlan, *, dry_run: bool = False
+    registry: RegistryWriter, game: str, scope: str | None, plan: KeyPlan | None, *, dry_run: bool = False
 ) -> tuple[GameState, bool]:
     """Makes a game without builds; its state, and whether it is new. A scope that is not given is the game's own,
-    `plan` says how many keys it gets.
+    `plan` says how many keys it gets: one of each kind if it does not say.
 
-    Raises `BadName`, and `ScopeFixed` if the game is there with another scope.
+    Raises `BadName`, and `ScopeFixed` or `KeysFixed` if the game is there with another scope or other keys.
     """
     check_name(game, "game")
     try:
@@ -23,9 +24,12 @@ def create_game(
     except GameMissing:
         if dry_run:
             return GameState(game=game, scope=check_name(scope or game, "scope")), True
-        return registry.create(game, check_name(scope or game, "scope"), plan), True
+        return registry.create(game, check_name(scope or game, "scope"), plan or KeyPlan()), True
     if scope not in (None, state.scope):
         raise ScopeFixed(f"the game {game} has the scope {state.scope}, not {scope}", where=game)
+    for kind, named in keys_named(state.metadata).items():
+        if plan is not None and plan.of(kind) != (len(named.ids), named.threshold):
+            raise KeysFixed(f"{named.threshold} of {len(named.ids)} {kind} keys sign the game {game}", where=game)
     return state, False
 
 
@@ -35,3 +39,11 @@ class ScopeFixed(Refused):
     code = "scope-fixed"
     default_cause = "Chunks, download rights and sweeps of a game all lie in its scope."
     default_next = "Leave --scope out, or create another game."
+
+
+class KeysFixed(Refused):
+    """A game that is there has other keys than it would be made with."""
+
+    code = "keys-fixed"
+    default_cause = "Making a game settles how many keys it has and how many of them sign; later they are rotated."
+    default_next = "Leave the numbers of keys out, or change them with `lading key rotate`."

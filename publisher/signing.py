@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from chunkstore.errors import Corrupt
-from chunkstore.store import KeyMissing
-from manifest.documents import Build, BuildMissing, GameState
+from chunkstore.errors import Corrupt, NotFound
+from manifest.documents import Build, GameState
 from manifest.events import WarningEvent
 from manifest.payload import decode_manifest
 from manifest.placed import read_placement
-from manifest.registry import RegistryWriter
-from publisher.candidates import Candidate, decode_candidate
+from manifest.registry import RegistryReader, RegistryWriter
+from manifest.trust.keyplan import SignaturesMissing
+from publisher.candidates import Candidate, live_as, read_candidate
 from publisher.commit import Commit, commit
 from publisher.diffs import write_diffs
 from publisher.sealed import Sealed
@@ -20,57 +20,63 @@ from publisher.world import World
 def sign_candidate(registry: RegistryWriter, game: str, number: int) -> tuple[GameState, Build, bool]:
     """Makes the candidate of this number live; the state, the build, and whether it was not live before.
 
-    A candidate that others overtook gets a new number. Raises `BuildMissing`, `CandidateUnusable`, `KeysMissing`,
-    `SignaturesMissing`.
+    A candidate that others overtook gets a new number. Raises `BuildMissing`, `CandidateUnusable`, `KeysMissing` before
+    anything is stored, and `SignaturesMissing` when others have to sign, too.
     """
     state = registry.whole(game)
     if number in state.builds:
         return state, state.builds[number], False
     candidate = read_candidate(registry, game, number)
-    sealed = _check_stored(registry, state, candidate)
+    if build := live_as(state, number, candidate):
+        return state, build, False
+    registry.require_keys(state)
+    sealed = read_sealed(registry, state, candidate)
+    _check_stored(registry, state, sealed)
     write_diffs(registry, state, sealed, newest_only=True)
     state, build, created = commit(registry, state, Commit(candidate, sealed.manifest, number))
     write_diffs(registry, state, sealed, newest_only=False)
     return state, build, created
 
 
-def read_candidate(registry: RegistryWriter, game: str, number: int) -> Candidate:
-    """The candidate of this number, unsigned. Raises `BuildMissing`, `BadDocument`."""
-    try:
-        return decode_candidate(registry.candidate(game, number), f"candidate #{number} of {game}")
-    except KeyMissing as error:
-        raise BuildMissing(f"{game} has neither a build nor a candidate #{number}", where=game) from error
-
-
-def _check_stored(registry: RegistryWriter, state: GameState, candidate: Candidate) -> Sealed:
-    """The candidate's manifest, if it is what the candidate says and all its packs are there."""
+def read_sealed(registry: RegistryReader, state: GameState, candidate: Candidate) -> Sealed:
+    """The candidate's manifest. Raises `CandidateUnusable` if it is not what the candidate says."""
     ref = candidate.ref
     manifest = decode_manifest(payload := registry.manifest(state.scope, ref.manifest, ref.payload_size))
-    if (len(manifest.paths), len(manifest.chunk_ids), manifest.installed_size) != (
-        ref.files,
-        ref.chunks,
-        ref.installed_size,
-    ):
+    found = (len(manifest.paths), len(manifest.chunk_ids), manifest.installed_size)
+    if found != (ref.files, ref.chunks, ref.installed_size):
         raise CandidateUnusable("the candidate and its manifest disagree about their counts", where=state.game)
-    placement = read_placement(registry, state.scope, ref.manifest, manifest)
-    lost = {placement.pack_id(row).hex() for row in range(len(placement.packs))} - registry.packs(state.scope).keys()
-    if lost:
-        raise CandidateUnusable(f"{len(lost)} packs of the candidate are not there", where=state.game)
     return Sealed(candidate.depot, ref, manifest, payload, None)
 
 
+def _check_stored(registry: RegistryWriter, state: GameState, sealed: Sealed) -> None:
+    placement = read_placement(registry, state.scope, sealed.ref.manifest, sealed.manifest)
+    lost = {placement.pack_id(row).hex() for row in range(len(placement.packs))} - registry.packs(state.scope).keys()
+    if lost:
+        raise CandidateUnusable(f"{len(lost)} packs of the candidate are not there", where=state.game)
+
+
 def reconcile(world: World, game: str, session: SessionFile) -> None:
-    """Finishes a publish that was killed after it was signed, unless the game has moved on since."""
+    """Finishes a publish that was killed after it was signed, unless the game has moved on since.
+
+    A candidate that cannot go live, or not without others, stands in the way of no other publish.
+    """
     known = session.load()
     if known is None or not known.signed_on:
         return
     state = world.registry.whole(game)
-    if known.number not in state.builds and state.version == known.signed_on:
-        sign_candidate(world.registry, game, known.number)
-    elif known.number not in state.builds:
+    finished = known.number in state.builds or (state.version == known.signed_on and _finish(world, game, known.number))
+    if not finished:
         message = f"a publish of {game} was interrupted; its build waits as candidate #{known.number}"
         world.sink.emit(WarningEvent("publish-interrupted", message, next="Publish again, or run `lading build sign`."))
     session.clear()
+
+
+def _finish(world: World, game: str, number: int) -> bool:
+    try:
+        sign_candidate(world.registry, game, number)
+    except (Corrupt, NotFound, SignaturesMissing):
+        return False
+    return True
 
 
 class CandidateUnusable(Corrupt):

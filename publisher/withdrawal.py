@@ -1,6 +1,7 @@
 """Taking a build back: nobody installs it any more, and whoever has it may leave it.
 
 The build's document is signed anew with the lower build that its players may go to; channels that point to it go there.
+Where no channel has to go back, nobody is allowed to.
 """
 
 from __future__ import annotations
@@ -27,15 +28,11 @@ def _without(state: GameState, number: int) -> GameState:
     builds = {**state.builds, number: replace(state.builds[number], withdrawn=True)}
     left = [other for other, build in builds.items() if not build.withdrawn]
     channels = {name: _moved(channel, number, left) for name, channel in state.channels.items()}
-    lowest = min([channels[name].build for name, before in state.channels.items() if number in _names(before)] or left)
-    return replace(
-        state,
-        channels=channels,
-        builds={
-            other: replace(build, rollback_to=min(build.rollback_to, lowest)) if other >= number else build
-            for other, build in builds.items()
-        },
-    )
+    fallen = [channels[name].build for name, before in state.channels.items() if channels[name].build < before.build]
+    if fallen:
+        for other in [each for each in builds if each >= number]:
+            builds[other] = replace(builds[other], rollback_to=min(builds[other].rollback_to, *fallen))
+    return replace(state, channels=channels, builds=builds)
 
 
 def _moved(channel: Channel, number: int, left: list[int]) -> Channel:
