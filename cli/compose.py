@@ -126,8 +126,12 @@ def writing(
         created = create and not is_store(store)
         if created:
             _check_empty(folder)
-            store = MemoryStore(run.clock) if dry_run else store
-            init_store(store, secrets.token_bytes(REGISTRY_ID_SIZE), static=static)
+            registry_id = secrets.token_bytes(REGISTRY_ID_SIZE)
+            if dry_run:
+                store = MemoryStore(run.clock)
+            else:
+                keyring_of(run, registry_id.hex()).make_registry_key()
+            init_store(store, registry_id, static=static)
         with TemporaryDirectory(prefix="lading-") as scratch:
             looking = partial(_contact, run, Contact(scratch=Path(scratch)))
             opened = _opened(run, DryStore(store) if dry_run else store, folder, looking, created=created)

@@ -378,14 +378,23 @@ class BareRegistry(BareReader):
 
     def create(self, game: str, scope: str, plan: KeyPlan) -> GameState:
         from manifest.trust.creation import create  # noqa: PLC0415
+        from manifest.trust.vouching import vouch  # noqa: PLC0415
 
         create(self.pen, self.registry_id, game, scope, plan)
-        return self.whole(game)
+        state = self.whole(game)
+        vouch(self.pen, state)
+        return state
 
     def commit(self, before: GameState, after: GameState, signed: Callable[[], object]) -> GameState:
+        from manifest.trust.vouching import lowest_build, vouch  # noqa: PLC0415
         from manifest.trust.writing import commit  # noqa: PLC0415
 
-        return commit(self.pen, before, after, signed=signed)
+        pen = self.pen
+        if lowest_build(after) < lowest_build(before):  # nobody who comes in between is told to refuse what is live
+            vouch(pen, before, min_build=lowest_build(after))
+        state = commit(pen, before, after, signed=signed)
+        vouch(pen, state)
+        return state
 
     def _put_payload(self, key: Callable[[str, str], str], scope: str, payload: Buffer) -> str:
         name = digest_of(payload).hex()

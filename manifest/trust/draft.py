@@ -69,8 +69,8 @@ class KeySet:
         """Whether the same signatures are enough for both."""
         return {*self.ids} == {*other.ids} and self.threshold == other.threshold
 
-    def or_(self, other: KeySet) -> KeySet:
-        """The keys of both, so many of which have to sign that what either signed is signed."""
+    def joined(self, other: KeySet) -> KeySet:
+        """The keys of both; what either set signed is signed by them."""
         keys = {key.keyid: key for key in (*self.keys, *other.keys)}
         return KeySet(tuple(keys.values()), min(self.threshold, other.threshold))
 
@@ -138,16 +138,15 @@ class Draft:
             )
             self.changed.update(name for name in BINS if name in self.roles)
 
-    def name_in_root(self, kinds: Mapping[str, KeySet]) -> None:
-        """Lets these keys, by kind, sign what the root names the keys of."""
+    def name_in_root(self, keys: Mapping[str, KeySet]) -> None:
+        """Lets these keys, by role, sign what the root names the keys of."""
         root = self.roles[ROOT].signed
-        for role in root.roles:
-            if keys := kinds.get(KEYS_OF[role]):
-                for keyid in list(root.roles[role].keyids):
-                    root.revoke_key(keyid, role)
-                for key in keys.keys:
-                    root.add_key(key, role)
-                root.roles[role].threshold = keys.threshold
+        for role, to in keys.items():
+            for keyid in list(root.roles[role].keyids):
+                root.revoke_key(keyid, role)
+            for key in to.keys:
+                root.add_key(key, role)
+            root.roles[role].threshold = to.threshold
 
     def keys_of(self, role: str) -> KeySet:
         """Who may sign a role, as it is delegated in this draft."""
