@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,11 +20,12 @@ from manifest.placed import read_placement
 from manifest.registry import BareRegistry
 from tests.kit.builds import SAMPLE_TREE, pack_build
 from tests.kit.clock import FakeClock
+from tests.kit.signed import registry_of
 
 
 @pytest.fixture
 def built() -> tuple[BareRegistry, str, Manifest, Head]:
-    registry = BareRegistry(MemoryStore(FakeClock()))
+    registry = registry_of(MemoryStore(FakeClock()), Path("nowhere"), FakeClock())
     build = pack_build(SAMPLE_TREE)
     payload = encode_placement(build.placement, build.manifest.chunk_sizes)
     name = registry.put_manifest("toy", encode_manifest(build.manifest))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,15 +18,17 @@ from chunkstore.errors import Corrupt, LadingError
 from chunkstore.ids import digest_of
 from chunkstore.store import Conflict, KeyMissing, ObjectTooLarge
 from chunkstore.stores.memory import MemoryStore
-from manifest.documents import BadDocument, GameState
+from manifest.documents import BadDocument, Build, DepotRef
 from manifest.heads import MAX_HEAD, BadHead, DiffRef, Head, encode_head
-from manifest.keys import STORE, head_key, manifest_key, note_key, pack_key
+from manifest.keys import STORE, candidate_key, candidates_prefix, head_key, manifest_key, note_key, pack_key
 from manifest.payload import MAX_PAYLOAD, encode_manifest
-from manifest.registry import MAX_NOTES, BareReader, BareRegistry, WrongPayload
+from manifest.registry import MAX_CANDIDATE, MAX_NOTES, BareRegistry, WrongPayload
 from manifest.store_document import NewerStore, NotAStore, init_store, is_store
+from manifest.trust.keyplan import KeyPlan
 from tests.kit.builds import SAMPLE_TREE, pack_build
 from tests.kit.clock import FakeClock
 from tests.kit.game import noise
+from tests.kit.signed import registry_of
 
 BUILD = pack_build(SAMPLE_TREE)
 PAYLOAD = encode_manifest(BUILD.manifest)
@@ -41,9 +45,14 @@ def store() -> MemoryStore:
     return made
 
 
+def registry_over(store: Any) -> BareRegistry:
+    """Nothing here reads what a machine knows of a game."""
+    return registry_of(store, Path("nowhere"), FakeClock())
+
+
 @pytest.fixture
 def registry(store: MemoryStore) -> BareRegistry:
-    return BareRegistry(store)
+    return registry_over(store)
 
 
 def overwrite(store: MemoryStore, key: str, data: bytes) -> None:
@@ -108,9 +117,9 @@ def test_a_changed_byte_is_always_refused_or_harmless(draw: st.DataObject) -> No
     changed[draw.draw(st.integers(0, len(changed) - 1))] ^= draw.draw(st.integers(1, 255))
     store.put(manifest_key("other", NAME), compress(bytes(changed)))
     with suppress(Corrupt):
-        assert BareReader(store).manifest("s", NAME, len(PAYLOAD)) == PAYLOAD
+        assert registry_over(store).manifest("s", NAME, len(PAYLOAD)) == PAYLOAD
     with pytest.raises(WrongPayload):
-        BareReader(store).manifest("other", NAME, len(PAYLOAD))
+        registry_over(store).manifest("other", NAME, len(PAYLOAD))
 
 
 @pytest.mark.parametrize("size", [0, len(PAYLOAD) - 1, len(PAYLOAD) + 1])
@@ -240,19 +249,43 @@ def test_a_newer_head_is_not_taken_for_damage(store: MemoryStore, registry: Bare
     assert store.get(head_key("s", NAME), limit=MAX_HEAD).data == newer
 
 
-def test_games_go_through(registry: BareRegistry) -> None:
-    state = registry.commit(GameState("game", "s"))
+def test_games_go_through(store: MemoryStore, tmp_path: Path) -> None:
+    registry = registry_of(store, tmp_path, FakeClock())
+    made = registry.create("game", "s", KeyPlan())
+    build = Build(1, "1.0", {"main": DepotRef("ab" * 32, 10, 1, 1, 5)}, 1000)
+    state = registry.commit(made, replace(made, builds={1: build}), lambda: None)
     assert registry.game("game") == state
     assert registry.games() == ["game"]
-    assert registry.claim_number(state) == 1
+    assert registry.neighbours("s") == ["game"]
+    assert registry.neighbours("game") == []
     assert registry.url == "memory:"
+
+
+def test_candidates_are_sealed_once(registry: BareRegistry) -> None:
+    assert registry.candidates("game") == []
+    assert registry.seal("game", 10, b"ten")
+    assert registry.seal("game", 9, b"nine")
+    assert not registry.seal("game", 10, b"another ten")
+    assert registry.candidates("game") == [9, 10]
+    assert registry.candidate("game", 10) == b"ten"
+    with pytest.raises(KeyMissing):
+        registry.candidate("game", 11)
+    assert registry.candidates("other") == []
+
+
+def test_a_candidate_beyond_the_limit_is_not_read(store: MemoryStore, registry: BareRegistry) -> None:
+    store.put(candidate_key("game", 1), bytes(MAX_CANDIDATE + 1))
+    store.put(f"{candidates_prefix('game')}x", b"no number")
+    with pytest.raises(ObjectTooLarge):
+        registry.candidate("game", 1)
+    assert registry.candidates("game") == [1]
 
 
 def test_a_store_says_what_it_is(store: MemoryStore) -> None:
     assert is_store(store)
-    assert BareReader(store).registry_id == REGISTRY_ID.hex()
+    assert registry_over(store).registry_id == REGISTRY_ID.hex()
     assert not init_store(store, bytes(32))
-    assert BareReader(store).registry_id == REGISTRY_ID.hex()
+    assert registry_over(store).registry_id == REGISTRY_ID.hex()
 
 
 def test_a_folder_that_is_none() -> None:
@@ -260,7 +293,7 @@ def test_a_folder_that_is_none() -> None:
     other.put(pack_key("s", NAME), b"x")
     assert not is_store(other)
     with pytest.raises(NotAStore) as caught:
-        _ = BareReader(other).registry_id
+        _ = registry_over(other).registry_id
     assert caught.value.where == "memory:"
 
 
@@ -286,7 +319,7 @@ def test_a_document_of_something_else(store: MemoryStore, data: bytes, error: ty
         is_store(store)
     assert caught.value.where.startswith("memory:") or caught.value.where == STORE
     with pytest.raises(error):
-        _ = BareReader(store).registry_id
+        _ = registry_over(store).registry_id
 
 
 def test_what_is_asked_for_before_it_is_known(store: MemoryStore) -> None:
@@ -298,7 +331,7 @@ def test_what_is_asked_for_before_it_is_known(store: MemoryStore) -> None:
             asked.append(key)
             return store.get(key, limit=limit)
 
-    reader = BareReader(Counting(FakeClock()))
+    reader = registry_over(Counting(FakeClock()))
     assert asked == []
     assert reader.registry_id == reader.registry_id
     assert asked == [STORE]
