@@ -169,7 +169,12 @@ class SignedGames:
 
     def _walk(self, visit: _Visit, seen: Seen, bins: Collection[str]) -> None:
         """Verifies what changed, keeps it and advances the marks. The folder is locked."""
-        from manifest.trust.visiting import MetadataExpired, MetadataMissing, Visitor  # noqa: PLC0415 - 60 ms
+        from manifest.trust.visiting import (  # noqa: PLC0415 - python-tuf takes 60 ms
+            BadSignature,
+            MetadataExpired,
+            MetadataMissing,
+            Visitor,
+        )
 
         moment = self._moment(seen)
 
@@ -180,8 +185,9 @@ class SignedGames:
         try:
             try:
                 walked = go()
-            except MetadataMissing:
-                # The timestamp moved on between two requests, or a cache still believes that a file is absent.
+            except (BadSignature, MetadataMissing):
+                # The timestamp moved on between two requests, under new keys perhaps, or a cache still believes that a
+                # file is absent.
                 visit.stamp = self._timestamp(visit.folder.about.binding.game)
                 visit.files.clear()
                 visit.visitor = None

@@ -173,7 +173,5 @@ class BadKeyChange(Refused):
     """The keys of a game cannot be changed like that."""
 
     code = "bad-key-change"
-    default_cause = (
-        "There are 1 to 16 keys of each kind, and 1 to all of them have to sign."
-    )
+    default_cause = "There are 1 to 16 keys of each kind, and 1 to all of them have to sign."
     default_next = "See `lading key list` for the keys that there are, and choose others or another threshold."

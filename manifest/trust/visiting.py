@@ -14,9 +14,9 @@ from manifest.trust.fetcher import MetadataFetcher
 from manifest.trust.folder import TrustFolder
 from manifest.trust.guard import expiry_of
 from manifest.trust.roles import ROOT
-from manifest.trust.walk import MetadataExpired, MetadataMissing, Walk
+from manifest.trust.walk import BadSignature, MetadataExpired, MetadataMissing, Walk
 
-__all__ = ["MetadataExpired", "MetadataMissing", "Visitor", "Walked"]
+__all__ = ["BadSignature", "MetadataExpired", "MetadataMissing", "Visitor", "Walked"]
 
 
 @dataclass(frozen=True, slots=True)
