@@ -6,7 +6,7 @@ whoever signs makes the build from it anew, on top of what is live then.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import count
 from typing import Any
@@ -128,6 +128,23 @@ def waiting(registry: RegistryWriter, state: GameState, sink: EventSink) -> Iter
             continue
         if live_as(state, number, candidate) is None:
             yield number, candidate
+
+
+def same_candidate(others: Iterable[tuple[int, Candidate]], wanted: Candidate, *, if_changed: bool) -> int | None:
+    """The number of the one among `others` that has this content already, if a new candidate is not wanted.
+
+    That is one with the same label or, with `if_changed`, the newest for the same channel.
+    """
+    mine = [
+        (number, other)
+        for number, other in others
+        if (other.depot, other.release.channel, other.release.parent)
+        == (wanted.depot, wanted.release.channel, wanted.release.parent)
+    ]
+    label = wanted.release.version
+    alike = [row for row in mine if label is not None and row[1].release.version == label]
+    alike += mine[-1:] if if_changed else []
+    return next((number for number, other in reversed(alike) if other.ref == wanted.ref), None)
 
 
 def live_as(state: GameState, number: int, candidate: Candidate) -> Build | None:

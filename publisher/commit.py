@@ -50,9 +50,11 @@ def commit(registry: RegistryWriter, state: GameState, work: Commit) -> tuple[Ga
     """
     number, candidate = work.number, work.candidate
     for attempt in range(_COMMIT_TRIES):
+        check_fits(registry, state, candidate, work.manifest)
         if not is_free(state, candidate.release, number):
             number = seal_candidate(registry, state, candidate)
-        after, build = plan_build(registry, state, candidate, work.manifest, number)
+        build = build_of(state, candidate, number)
+        after = _with(state, build, candidate.release.channel)
         try:
             return registry.commit(state, after, partial(work.signed, number, state.version)), build, True
         except Conflict:
@@ -81,23 +83,18 @@ def same_build(state: GameState, candidate: Candidate, *, if_changed: bool) -> B
     return None
 
 
-def plan_build(
-    registry: RegistryWriter, state: GameState, candidate: Candidate, manifest: Manifest, number: int
-) -> tuple[GameState, Build]:
-    """The state of the game with the new build, on top of `state`. Raises `VersionTaken`, `PathCollision`."""
-    build = build_of(state, candidate, number)
+def check_fits(registry: RegistryWriter, state: GameState, candidate: Candidate, manifest: Manifest) -> None:
+    """Raises `VersionTaken` or `PathCollision` if a candidate cannot go live on top of `state`, whatever its number."""
+    depots = depots_of(state, candidate)
+    version = candidate.release.version
     for other in state.builds.values():
-        if other.version == build.version and dict(other.depots) != build.depots:
+        if other.version == version and dict(other.depots) != depots:
             raise VersionTaken(
-                f"{state.game} has a build with the version {build.version} and other content (#{other.number})",
+                f"{state.game} has a build with the version {version} and other content (#{other.number})",
                 where=state.game,
-                data={"version": build.version, "build": other.number},
+                data={"version": version, "build": other.number},
             )
-    _check_together(registry, state, candidate, manifest, build.depots)
-    channels = dict(state.channels)
-    if name := candidate.release.channel:
-        channels[name] = pointed(channels.get(name), name, number)
-    return replace(state, builds={**state.builds, number: build}, channels=channels), build
+    _check_together(registry, state, candidate, manifest, depots)
 
 
 def build_of(state: GameState, candidate: Candidate, number: int) -> Build:
@@ -115,6 +112,13 @@ def build_of(state: GameState, candidate: Candidate, number: int) -> Build:
         critical=release.critical,
         rollback_to=before.build if before else parent.number if parent else 0,
     )
+
+
+def _with(state: GameState, build: Build, channel: str | None) -> GameState:
+    channels = dict(state.channels)
+    if channel:
+        channels[channel] = pointed(channels.get(channel), channel, build.number)
+    return replace(state, builds={**state.builds, build.number: build}, channels=channels)
 
 
 def depots_of(state: GameState, candidate: Candidate) -> dict[str, DepotRef]:

@@ -26,11 +26,19 @@ from manifest.kinds import Kind
 from manifest.model import Manifest
 from manifest.payload import decode_manifest, encode_manifest
 from manifest.registry import RegistryWriter
-from manifest.trust.keyplan import KeyPlan
+from manifest.trust.keyplan import KeyPlan, SignaturesMissing
 from publisher.assemble import assemble
-from publisher.candidates import Candidate, Release, candidate_of, is_free, seal_candidate
+from publisher.candidates import (
+    Candidate,
+    Release,
+    candidate_of,
+    is_free,
+    same_candidate,
+    seal_candidate,
+    waiting,
+)
 from publisher.channels import ChannelChange, set_channel
-from publisher.commit import Commit, commit, parent_build, plan_build, same_build
+from publisher.commit import Commit, build_of, check_fits, commit, parent_build, same_build
 from publisher.diffs import write_diffs
 from publisher.filecache import FileCache, unchanged_rows
 from publisher.known import UNREADABLE, KnownChunks, load_known
@@ -74,7 +82,8 @@ class PublishRequest:
 class Published:
     """What came of it. The build is an earlier one, not `created` now, if the content was there already and no new
     build was wanted; `pointed` says whether the channel came to point to it, `live` whether it is more than a
-    candidate.
+    candidate. A candidate that was signed here has `signatures` of those that are `needed`. `founded` is a game that
+    was made for it, with keys.
     """
 
     number: int
@@ -82,6 +91,9 @@ class Published:
     created: bool
     pointed: bool
     live: bool
+    founded: bool
+    signatures: int
+    needed: int
     manifest: str
     files: int
     chunks: int
@@ -95,27 +107,14 @@ def publish(request: PublishRequest, world: World) -> Published:
     sealed = run.seal(run.read())
     candidate = candidate_of(sealed.depot, sealed.ref, request.release, int(world.clock.now()))
     same = same_build(run.state, candidate, if_changed=request.if_changed)
-    live = same is not None or not (request.candidate or request.dry_run)
     if same:
-        build, created, pointed = same, False, not (request.dry_run or request.candidate) and run.mend(sealed, same)
-    elif request.dry_run:
-        build, created, pointed = run.planned(sealed, candidate), True, False
-    elif request.candidate:
-        build, created, pointed = run.leave(sealed, candidate), True, False
-    else:
-        build, created, pointed = run.go_live(sealed, candidate)
-    return Published(
-        number=build.number,
-        version=build.version,
-        created=created,
-        pointed=pointed,
-        live=live,
-        manifest=sealed.ref.manifest,
-        files=sealed.ref.files,
-        chunks=sealed.ref.chunks,
-        source_bytes=sealed.ref.installed_size,
-        tally=run.tally,
-    )
+        return run.keep(sealed, same)
+    if request.candidate and (number := run.waiting(candidate)):
+        return run.told(sealed, build_of(run.state, candidate, number), created=False, live=False)
+    check_fits(world.registry, run.state, candidate, sealed.manifest)
+    if request.dry_run:
+        return run.told(sealed, run.planned(candidate), live=not request.candidate)
+    return run.leave(sealed, candidate) if request.candidate else run.go_live(sealed, candidate)
 
 
 class _Publish:
@@ -131,7 +130,7 @@ class _Publish:
         if not request.dry_run and not request.candidate:
             reconcile(world, request.game, self._session)
         self.state = _game(world.registry, request.game, make=not request.candidate)
-        if self.state.version and not request.dry_run and not request.candidate:
+        if self.state.version and not request.candidate:
             world.registry.require_keys(self.state)
         self.before = depot_before(self.state, parent_build(self.state, request.release), request.depot.name)
         self._like = reference_of(request.depot, self.before)
@@ -139,6 +138,7 @@ class _Publish:
         self._journal = PackJournal(folder / f"{stem}.packs")
         self._scanned: tuple[int, Scan] | None = None
         self._expected = 0
+        self._founded = False
 
     def read(self) -> bytes:
         """The payload of the folder's manifest, after all its new chunks are stored."""
@@ -181,22 +181,58 @@ class _Publish:
         del self.known  # the largest thing that a publish holds, and not needed any more
         return known.into_placement(ids)
 
-    def planned(self, sealed: Sealed, candidate: Candidate) -> Build:
-        """The build that would go live now."""
-        state, release = self.state, self.request.release
-        above = count(max(state.builds, default=0) + 1)
-        number = next(number for number in above if is_free(state, release, number))
-        return plan_build(self.world.registry, state, candidate, sealed.manifest, number)[1]
+    def told(
+        self,
+        sealed: Sealed,
+        build: Build,
+        *,
+        created: bool = True,
+        pointed: bool = False,
+        live: bool = True,
+        signatures: tuple[int, int] = (0, 0),
+    ) -> Published:
+        """What came of the publish, for who asked for it."""
+        return Published(
+            number=build.number,
+            version=build.version,
+            created=created,
+            pointed=pointed,
+            live=live,
+            founded=self._founded,
+            signatures=signatures[0],
+            needed=signatures[1],
+            manifest=sealed.ref.manifest,
+            files=sealed.ref.files,
+            chunks=sealed.ref.chunks,
+            source_bytes=sealed.ref.installed_size,
+            tally=self.tally,
+        )
 
-    def mend(self, sealed: Sealed, build: Build) -> bool:
-        """Writes what the store had lost of a build that is live already; whether its channel came to point to it."""
-        registry, state = self.world.registry, self.state
+    def waiting(self, candidate: Candidate) -> int | None:
+        """The number under which the candidate was sealed before, if a new one is not wanted."""
+        if not (self.request.if_changed or candidate.release.version):
+            return None
+        others = waiting(self.world.registry, self.state, self.world.sink)
+        return same_candidate(others, candidate, if_changed=self.request.if_changed)
+
+    def planned(self, candidate: Candidate) -> Build:
+        """The build that would be made now."""
+        state, taken = self.state, set(self.world.registry.candidates(self.state.game))
+        above = count(max(state.builds, default=0) + 1)
+        number = next(n for n in above if n not in taken and is_free(state, candidate.release, n))
+        return build_of(state, candidate, number)
+
+    def keep(self, sealed: Sealed, build: Build) -> Published:
+        """Writes what the store had lost of a build that is live already, and lets its channel point to it."""
+        request, registry = self.request, self.world.registry
+        if request.dry_run:
+            return self.told(sealed, build, created=False)
         if sealed.placement is not None:
-            write_sealed(registry, state.scope, sealed)
-            write_diffs(registry, state, sealed, newest_only=False)
+            write_sealed(registry, self.state.scope, sealed)
+            write_diffs(registry, self.state, sealed, newest_only=False)
             self._store_notes()
         self._remember(sealed)
-        return self._point_to(build)
+        return self.told(sealed, build, created=False, pointed=not request.candidate and self._point_to(build))
 
     def store(self, sealed: Sealed) -> None:
         """Stores the metadata of a build, in order; what is missing after a crash on any line is written again."""
@@ -207,32 +243,39 @@ class _Publish:
         self._store_notes()
         world.cancel.check()
 
-    def leave(self, sealed: Sealed, candidate: Candidate) -> Build:
+    def leave(self, sealed: Sealed, candidate: Candidate) -> Published:
         """Seals the build for others to sign."""
         self.store(sealed)
         number = seal_candidate(self.world.registry, self.state, candidate)
         self._remember(sealed)
-        return plan_build(self.world.registry, self.state, candidate, sealed.manifest, number)[1]
+        return self.told(sealed, build_of(self.state, candidate, number), live=False)
 
-    def go_live(self, sealed: Sealed, candidate: Candidate) -> tuple[Build, bool, bool]:
-        """Stores the metadata, signs, and moves the game's timestamp; the build, whether it is new and pointed to.
+    def go_live(self, sealed: Sealed, candidate: Candidate) -> Published:
+        """Stores the metadata, signs, and moves the game's timestamp, unless others have to sign first.
 
-        It is not new if another publish of the same content was faster.
+        The build is not new if another publish of the same content was faster.
         """
         registry, request = self.world.registry, self.request
         if not self.state.version:
             self.state = registry.create(request.game, self.state.scope, KeyPlan())
+            self._founded = True
         self.store(sealed)
 
         def signed(number: int, version: int) -> None:
             self._session.save(Session(number, version))
 
         work = Commit(candidate, sealed.manifest, if_changed=request.if_changed, signed=signed)
-        self.state, build, created = commit(registry, self.state, work)
+        try:
+            self.state, build, created = commit(registry, self.state, work)
+        except SignaturesMissing as missing:
+            self._remember(sealed)
+            build = build_of(self.state, candidate, missing.data["build"])
+            return self.told(sealed, build, live=False, signatures=(missing.data["signatures"], missing.data["needed"]))
         self._session.clear()
         self._remember(sealed)
         write_diffs(registry, self.state, sealed, newest_only=False)
-        return build, created, request.release.channel is not None if created else self._point_to(build)
+        pointed = request.release.channel is not None if created else self._point_to(build)
+        return self.told(sealed, build, created=created, pointed=pointed)
 
     def _point_to(self, build: Build) -> bool:
         """Moves the channel to a build that was live already; whether it had to move.
