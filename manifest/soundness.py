@@ -1,8 +1,8 @@
 """Whether a store holds all that its builds need, and holds it undamaged.
 
-Walks from the games down: state, manifests, heads, placements, diffs, packs. Reads and never mends. What it finds is
-told by object: what is wrong with it, which builds that hurts, what to do. Memory is that of the packs' indexes, 36
-bytes a stored chunk, however many builds refer to it.
+Walks from the games down: signed metadata, manifests, heads, placements, diffs, packs. Reads and never mends. What it
+finds is told by object: what is wrong with it, which builds that hurts, what to do. Memory is that of the packs'
+indexes, 36 bytes a stored chunk, however many builds refer to it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,26 @@ from chunkstore.packs import NewerPack
 from chunkstore.placements import Placement
 from chunkstore.scrub import Scrubbed, scrub_pack
 from chunkstore.store import KeyMissing
-from manifest.documents import Build, DepotRef, GameState
+from manifest.documents import Build, DepotRef, GameState, parse_json
 from manifest.events import EventSink, Phase, Progress
-from manifest.keys import diff_key, head_key, manifest_key, note_key, pack_key, placement_key, timestamp_key
+from manifest.keys import (
+    bundle_key,
+    diff_key,
+    head_key,
+    manifest_key,
+    metadata_key,
+    note_key,
+    pack_key,
+    placement_key,
+    timestamp_key,
+)
 from manifest.model import BadManifest, Manifest
 from manifest.payload import UnknownFeature, decode_manifest
 from manifest.placed import read_placement
 from manifest.registry import BareRegistry, WrongPayload
+from manifest.trust.bundle import MAX_CONTAINER, BadBundle, decode_bundle
+from manifest.trust.guard import BadMetadata
+from manifest.trust.roles import ROOT, SNAPSHOT, TIMESTAMP
 
 T = TypeVar("T")
 Hurts: TypeAlias = Sequence[tuple[str, int]]
@@ -80,6 +93,7 @@ def check_store(registry: BareRegistry, *, quick: bool, workers: int, sink: Even
         sink.emit(Phase("builds"))
         for state in states:
             if state.scope == scope:
+                check.metadata(state)
                 check.game(state, packs)
     return check.finish()
 
@@ -110,6 +124,29 @@ class _Check:
     def state(self, game: str) -> GameState | None:
         """The present state of a game."""
         return self._tried(timestamp_key(game), [(game, 0)], _RESTORE, lambda: self.registry.whole(game))
+
+    def metadata(self, state: GameState) -> None:
+        """Whether strangers are served what was verified here: from the first root on, file by file and bundled."""
+        game, store = state.game, self.registry.store
+        versions = {role: parse_json(data, "metadata")["signed"]["version"] for role, data in state.metadata.items()}
+        keys = {role: metadata_key(game, role, versions[role]) for role in versions if role != TIMESTAMP}
+        for role, key in {**keys, TIMESTAMP: timestamp_key(game)}.items():
+            self._tried(key, [(game, 0)], _RESTORE, partial(self._check_same, key, state.metadata[role]))
+        for version in range(1, versions[ROOT]):
+            key = metadata_key(game, ROOT, version)
+            self._tried(key, [(game, 0)], _RESTORE, partial(store.stat, key))
+        key = bundle_key(game, versions[SNAPSHOT])
+        files = {keys[role].rpartition("/")[2]: state.metadata[role] for role in keys}
+        self._tried(key, (), BadBundle.default_next, partial(self._check_bundle, key, files))
+
+    def _check_same(self, key: str, verified: bytes) -> None:
+        if self.registry.store.get(key, limit=len(verified)).data != verified:
+            raise BadMetadata("the file is not the one that was signed")
+
+    def _check_bundle(self, key: str, verified: Mapping[str, bytes]) -> None:
+        found = decode_bundle(self.registry.store.get(key, limit=MAX_CONTAINER).data)
+        if any(verified.get(name) != data for name, data in found.items()):
+            raise BadBundle("the bundle does not hold the files that were signed")
 
     def scrub(self, scope: str, there: Mapping[str, int], workers: int, sink: EventSink) -> dict[str, Scrubbed]:
         """Reads all packs of a scope, several at once."""

@@ -246,16 +246,16 @@ def test_killed_at_any_write_the_old_build_stays_and_the_same_command_goes_on(
     shop.publish("--version", "1.0")
     write(shop.source, {"data.pak": noise(200_000, "other pak"), "new.txt": b"new"})
     pristine = tmp_path / "pristine"
-    shop.store.rename(pristine)
-    shutil.copytree(pristine, shop.store)
+    for name in ("store", "state"):
+        shutil.copytree(tmp_path / name, pristine / name)
     shop.publish("--version", "2.0")
     writes = [(verb, call) for verb in ("put", "replace") for call in range(1, fate.writes(verb) + 1)]
     assert len(writes) >= 9
     for verb, call in writes:
         for done in (False, True):
-            shutil.rmtree(shop.store)
-            shutil.copytree(pristine, shop.store)
-            shutil.rmtree(tmp_path / "state")
+            for name in ("store", "state"):
+                shutil.rmtree(tmp_path / name)
+                shutil.copytree(pristine / name, tmp_path / name)
             fate.script[:] = [_dying(verb, call, done=done)]
             with pytest.raises(Killed):
                 shop.publish("--version", "2.0")

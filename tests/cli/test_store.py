@@ -100,7 +100,25 @@ def test_every_other_object_is_looked_at(shop_of_three: Shop, folder: str, how: 
 def test_a_damaged_pointer_hides_the_whole_game(shop_of_three: Shop) -> None:
     shop_of_three("game", "create", "other")
     spoil(shop_of_three.store / "tuf/toy/timestamp.json", "cut")
-    assert damaged(shop_of_three) == [("timestamp.json", "bad-document", [None])]
+    assert damaged(shop_of_three) == [("timestamp.json", "bad-metadata", [None])]
+
+
+@pytest.mark.parametrize("how", ["bit", "cut", "longer", "gone"])
+@pytest.mark.parametrize("name", ["1.targets.json", "4.builds.json", "4.channels.json", "4.snapshot.json", "4.bundle"])
+def test_signed_files_are_looked_at_though_this_machine_knows_them(shop_of_three: Shop, name: str, how: str) -> None:
+    """Who has verified them once reads the timestamp only, and would not notice; strangers would."""
+    assert damaged(shop_of_three) == []
+    spoil(shop_of_three.store / "tuf/toy" / name, how)
+    codes = {"gone": "object-missing", "longer": "object-too-large"}
+    wrong, hurts = ("bad-metadata", [None]) if name.endswith(".json") else ("bad-bundle", [])
+    code = "bad-bundle" if (how, hurts) == ("longer", []) else codes.get(how, wrong)
+    assert damaged(shop_of_three, "--quick") == [(name, code, hurts)]
+
+
+@pytest.mark.parametrize("how", ["bit", "gone"])
+def test_the_first_root_is_looked_at(shop_of_three: Shop, how: str) -> None:
+    spoil(shop_of_three.store / "tuf/toy/1.root.json", how)
+    assert damaged(shop_of_three, "--quick")
 
 
 def test_a_lost_pointer_is_named_and_no_publish_begins_the_game_anew(shop_of_three: Shop) -> None:
