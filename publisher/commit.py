@@ -53,7 +53,7 @@ def commit(registry: RegistryWriter, state: GameState, work: Commit) -> tuple[Ga
         check_fits(registry, state, candidate, work.manifest)
         if not is_free(state, candidate.release, number):
             number = seal_candidate(registry, state, candidate)
-        build = build_of(state, candidate, number)
+        build = planned_build(state, candidate, number)
         after = _with(state, build, candidate.release.channel)
         try:
             return registry.commit(state, after, partial(work.signed, number, state.version)), build, True
@@ -97,7 +97,7 @@ def check_fits(registry: RegistryWriter, state: GameState, candidate: Candidate,
     _check_together(registry, state, candidate, manifest, depots)
 
 
-def build_of(state: GameState, candidate: Candidate, number: int) -> Build:
+def planned_build(state: GameState, candidate: Candidate, number: int) -> Build:
     """The build that a candidate makes on top of `state`. Raises `BuildMissing` if there is no such parent."""
     release = candidate.release
     before = state.channels.get(release.channel) if release.channel else None

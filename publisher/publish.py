@@ -38,7 +38,7 @@ from publisher.candidates import (
     waiting,
 )
 from publisher.channels import ChannelChange, set_channel
-from publisher.commit import Commit, build_of, check_fits, commit, parent_build, same_build
+from publisher.commit import Commit, check_fits, commit, parent_build, planned_build, same_build
 from publisher.diffs import write_diffs
 from publisher.filecache import FileCache, unchanged_rows
 from publisher.known import UNREADABLE, KnownChunks, load_known
@@ -110,7 +110,7 @@ def publish(request: PublishRequest, world: World) -> Published:
     if same:
         return run.keep(sealed, same)
     if request.candidate and (number := run.waiting(candidate)):
-        return run.told(sealed, build_of(run.state, candidate, number), created=False, live=False)
+        return run.told(sealed, planned_build(run.state, candidate, number), created=False, live=False)
     check_fits(world.registry, run.state, candidate, sealed.manifest)
     if request.dry_run:
         return run.told(sealed, run.planned(candidate), live=not request.candidate)
@@ -220,7 +220,7 @@ class _Publish:
         state, taken = self.state, set(self.world.registry.candidates(self.state.game))
         above = count(max(state.builds, default=0) + 1)
         number = next(n for n in above if n not in taken and is_free(state, candidate.release, n))
-        return build_of(state, candidate, number)
+        return planned_build(state, candidate, number)
 
     def keep(self, sealed: Sealed, build: Build) -> Published:
         """Writes what the store had lost of a build that is live already, and lets its channel point to it."""
@@ -248,7 +248,7 @@ class _Publish:
         self.store(sealed)
         number = seal_candidate(self.world.registry, self.state, candidate)
         self._remember(sealed)
-        return self.told(sealed, build_of(self.state, candidate, number), live=False)
+        return self.told(sealed, planned_build(self.state, candidate, number), live=False)
 
     def go_live(self, sealed: Sealed, candidate: Candidate) -> Published:
         """Stores the metadata, signs, and moves the game's timestamp, unless others have to sign first.
@@ -259,6 +259,8 @@ class _Publish:
         if not self.state.version:
             self.state = registry.create(request.game, self.state.scope, KeyPlan())
             self._founded = True
+            if same := same_build(self.state, candidate, if_changed=request.if_changed):
+                return self.keep(sealed, same)
         self.store(sealed)
 
         def signed(number: int, version: int) -> None:
@@ -269,7 +271,7 @@ class _Publish:
             self.state, build, created = commit(registry, self.state, work)
         except SignaturesMissing as missing:
             self._remember(sealed)
-            build = build_of(self.state, candidate, missing.data["build"])
+            build = planned_build(self.state, candidate, missing.data["build"])
             return self.told(sealed, build, live=False, signatures=(missing.data["signatures"], missing.data["needed"]))
         self._session.clear()
         self._remember(sealed)
