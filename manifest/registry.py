@@ -8,6 +8,7 @@ Payloads are checked against the id they were asked for by; what a payload means
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from chunkstore.clock import Clock
@@ -25,7 +26,6 @@ from manifest.keys import (
     diff_key,
     head_key,
     manifest_key,
-    members_prefix,
     note_key,
     pack_key,
     packs_prefix,
@@ -369,7 +369,7 @@ class BareRegistry(BareReader):
         return sorted(int(name) for name in names if name.isdecimal())
 
     def neighbours(self, scope: str) -> list[str]:
-        return sorted(entry.key.rpartition("/")[2] for entry in self.store.list(members_prefix(scope)))
+        return sorted(entry.key.rpartition("/")[2] for entry in self.store.list("s/"))
 
     def require_keys(self, state: GameState) -> None:
         from manifest.trust.writing import require_keys_of  # noqa: PLC0415
@@ -380,7 +380,13 @@ class BareRegistry(BareReader):
         from manifest.trust.creation import create  # noqa: PLC0415
         from manifest.trust.vouching import vouch  # noqa: PLC0415
 
-        create(self.pen, self.registry_id, game, scope, plan)
+        try:
+            create(self.pen, self.registry_id, game, scope, plan)
+        except Conflict:
+            # Somebody with the same keys was faster: the game is there, and may have builds already.
+            with suppress(GameMissing):
+                return self.whole(game)
+            raise
         state = self.whole(game)
         vouch(self.pen, state)
         return state

@@ -1,18 +1,19 @@
 """What a machine remembers of a publish between sealing and going live, so that the next command finishes it.
 
 One small file for each game and depot in the state folder. It saves a number and the publisher a look: losing it leaves
-a candidate in the store, which `lading build sign` makes live as well.
+a candidate in the store, which `lading build sign` makes live as well. So it never stands in the way of a publish:
+where it cannot be kept, there is none.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from chunkstore.durable import replace_durably
-from chunkstore.oserrors import leaf_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +43,11 @@ class SessionFile:
 
     def save(self, session: Session) -> None:
         """Remembers the session, durably."""
-        try:
+        with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             replace_durably(os.fspath(self._path), json.dumps(asdict(session)).encode())
-        except OSError as error:
-            raise leaf_for(error, self._path) from error
 
     def clear(self) -> None:
         """Forgets the session."""
-        try:
-            self._path.unlink(missing_ok=True)
-        except OSError as error:
-            raise leaf_for(error, self._path) from error
+        with suppress(OSError):
+            self._path.unlink()
