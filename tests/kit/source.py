@@ -11,6 +11,7 @@ from typing import Any
 from chunkstore.cancel import Cancel
 from chunkstore.store import ObjectStore
 from chunkstore.stores.memory import MemoryStore
+from manifest.documents import Build
 from manifest.events import Collector
 from manifest.registry import BareRegistry
 from manifest.store_document import init_store
@@ -19,6 +20,7 @@ from publisher.publish import Published, PublishRequest, publish
 from publisher.settings import DepotConfig
 from publisher.world import World
 from tests.kit.clock import FakeClock
+from tests.kit.published import hand_over_keys
 from tests.kit.signed import registry_of
 
 
@@ -63,6 +65,15 @@ class Publisher:
             **said,
         )
         return publish(request, World(self.registry, self.clock, self._random_bytes, self.events, Cancel()))
+
+    def build_of(self, published: Published) -> Build:
+        """The build that a publish made live, or found."""
+        return self.registry.whole("toy").build(published.number)
+
+    def colleague(self, folder: Path, state: Path) -> Publisher:
+        """Another machine that has the keys of this one, as far as there are any, and publishes another folder."""
+        hand_over_keys(self.state, state)
+        return Publisher(folder, state, self.store, clock=self.clock)
 
     def _random_bytes(self, count: int) -> bytes:
         self.random += 1

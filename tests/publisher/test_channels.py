@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from chunkstore.store import Conflict
-from chunkstore.stores.memory import MemoryStore
 from chunkstore.wrappers.fault import FaultyStore, fail_before
 from manifest.documents import FULL_ROLLOUT, Build, BuildMissing, Channel, ChannelMissing, DepotRef, GameState
-from manifest.registry import BareRegistry
+from manifest.trust.keyplan import KeyPlan
 from publisher.channels import BadChannelChange, ChannelChange, changed, pointed, set_channel
-from tests.kit.clock import FakeClock
+from tests.kit.rig import Rig
 
 DEPOT = DepotRef("0" * 64, 1, 1, 1, 1)
 BUILDS = {number: Build(number, str(number), {"main": DEPOT}, 0) for number in (1, 2, 3)}
@@ -50,13 +50,14 @@ def test_what_makes_no_sense_is_refused(name: str, change: ChannelChange, error:
         changed(STATE, name, change)
 
 
-def test_a_change_is_made_on_top_of_what_somebody_else_did() -> None:
-    store = MemoryStore(FakeClock())
-    BareRegistry(store).commit(STATE)
-    faulty = FaultyStore(store, [fail_before("replace", 1, Conflict("somebody else"))])
-    state, moved = set_channel(BareRegistry(faulty), "toy", "beta", ChannelChange(build=1))
+def test_a_change_is_made_on_top_of_what_somebody_else_did(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    made = rig.registry().create("toy", "toy", KeyPlan())
+    rig.registry().commit(made, replace(made, builds=BUILDS, channels=STATE.channels), lambda: None)
+    faulty = FaultyStore(rig.store, [fail_before("replace", 1, Conflict("somebody else"))])
+    state, moved = set_channel(rig.registry(faulty), "toy", "beta", ChannelChange(build=1))
     assert moved
-    assert state == BareRegistry(store).game("toy")
+    assert state == rig.registry().whole("toy")
     assert set(state.channels) == {"stable", "beta"}
     faulty.assert_exhausted()
-    assert set_channel(BareRegistry(store), "toy", "beta", ChannelChange(build=1)) == (state, False)
+    assert set_channel(rig.registry(), "toy", "beta", ChannelChange(build=1)) == (state, False)
