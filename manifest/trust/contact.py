@@ -15,7 +15,7 @@ from chunkstore.store import ObjectReader
 from manifest.documents import natural
 from manifest.keys import metadata_key, voucher_key
 from manifest.trust.folder import About, TrustFolder
-from manifest.trust.guard import BadMetadata, check, signed_part
+from manifest.trust.guard import check, signed_part
 from manifest.trust.pins import FirstUse, Pin, RegistryPin, RootFile, RootPin
 from manifest.trust.roles import LADING, LIMITS, ROOT, Binding
 
@@ -100,7 +100,7 @@ def _by_memory(game: str, store: ObjectReader, trust: Path, known: Sequence[Root
 def _by_decision(game: str, store: ObjectReader, trust: Path, contact: Contact, chosen: Pin | None) -> TrustFolder:
     root = read_root(store, game, 1)
     pin = RootPin.of(root, 1)
-    registry = str(check(root, Binding("", game), metadata_key(game, ROOT, 1))[LADING]["registry"])
+    registry = str(check(ROOT, root, Binding("", game), metadata_key(game, ROOT, 1), 1)[LADING]["registry"])
     for folder in TrustFolder.all(trust):
         if folder.about.binding == Binding(registry, game):
             raise RootMismatch(
@@ -130,9 +130,7 @@ def _keep(
             f"root {pin.version} of {game} is not the one that is trusted",
             data={"wanted": str(pin), "found": str(RootPin.of(root, pin.version))},
         )
-    signed = check(root, Binding(registry, game), metadata_key(game, ROOT, pin.version))
-    if natural(signed, "version") != pin.version:
-        raise BadMetadata(f"the root file says it is version {signed['version']}, not {pin.version}")
+    signed = check(ROOT, root, Binding(registry, game), metadata_key(game, ROOT, pin.version), pin.version)
     binding = Binding(str(signed[LADING]["registry"]), game)
     return TrustFolder.make(trust, root, About(pin, binding, registry_key), floor=floor)
 

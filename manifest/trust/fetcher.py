@@ -36,18 +36,22 @@ class MetadataFetcher(FetcherInterface):
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
         """The metadata file `url`, which is a key of the store. Raises `DownloadHTTPError`, and what `check` raises."""
-        role = url.rpartition("/")[2].split(".")[-2]
-        if role == SNAPSHOT and url not in self._held:
-            self._open_bundle(int(url.rpartition("/")[2].split(".")[0]))
+        *number, role, _ = url.rpartition("/")[2].split(".")
+        version = int(number[0]) if number else None
+        if role == SNAPSHOT and version and url not in self._held:
+            self._open_bundle(version)
         if url in self._absent:
             raise self._absence(url, self._absent[url])
+        limit = min(max_length, LIMITS[kind_of(role)])
+        if len(self._held.get(url, b"")) > limit:  # a bundle may hold more than a role is allowed
+            del self._held[url]
         if url not in self._held:
-            self._held[url] = self._ask(url, role, min(max_length, LIMITS[kind_of(role)]))
+            self._held[url] = self._ask(url, role, limit)
         data = self._held[url]
-        signed = check(data, self._binding, url)
+        signed = check(role, data, self._binding, url, version)
         self.expiries[role] = expiry_of(signed)
-        if role == TIMESTAMP and isinstance(moment := signed[LADING].get("at"), int):
-            self.signed_at = moment
+        if role == TIMESTAMP:
+            self.signed_at = signed[LADING]["at"]
         return data
 
     def _ask(self, url: str, role: str, limit: int) -> bytes:

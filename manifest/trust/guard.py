@@ -1,4 +1,4 @@
-"""What metadata must be before python-tuf sees it: strict JSON, and of this game.
+"""What metadata must be before python-tuf sees it: strict JSON, of this game, and of the form of its role.
 
 python-tuf takes the last of two equal keys, and numbers that are none; and it knows nothing of games. Nothing here
 looks at a signature.
@@ -6,6 +6,7 @@ looks at a signature.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,10 @@ from typing import Any
 from chunkstore.errors import Corrupt, LocalProblem, Refused
 from chunkstore.store import HostMisconfigured
 from manifest.documents import BadDocument, natural, parse_json
+from manifest.trust.forms import check_form
 from manifest.trust.roles import FORMAT, LADING, Binding
+
+_REGISTRY = re.compile(r"[0-9a-f]{64}")
 
 
 def signed_part(data: bytes, where: str) -> dict[str, Any]:
@@ -30,8 +34,11 @@ def signed_part(data: bytes, where: str) -> dict[str, Any]:
     return signed
 
 
-def check(data: bytes, binding: Binding, where: str) -> dict[str, Any]:
-    """The signed part, if it is of the game that `binding` names. Raises `BadMetadata`, `OtherGamesMetadata`."""
+def check(role: str, data: bytes, binding: Binding, where: str, version: int | None = None) -> dict[str, Any]:
+    """The signed part, if it is one of this role, of the game that `binding` names, and of the version asked for.
+
+    Raises `BadMetadata`, `OtherGamesMetadata`, `OtherRegistry`, `NewerMetadata`, `MetadataMixed`.
+    """
     signed = signed_part(data, where)
     words = signed.get(LADING)
     if not isinstance(words, dict):
@@ -42,24 +49,20 @@ def check(data: bytes, binding: Binding, where: str) -> dict[str, Any]:
         raise BadMetadata(error.message, where=where) from error
     if found > FORMAT:
         raise NewerMetadata(f"the metadata has format {found}; this version knows up to {FORMAT}", where=where)
-    if words.get("game") != binding.game or not isinstance(words.get("registry"), str):
-        raise OtherGamesMetadata(f"the metadata is of {words.get('game')!r:.80}, not of {binding.game}", where=where)
-    if binding.registry not in ("", words["registry"]):
+    game, registry = words.get("game"), words.get("registry")
+    if game != binding.game:
+        raise OtherGamesMetadata(f"the metadata is that of another game than {binding.game}", where=where)
+    if not isinstance(registry, str) or not _REGISTRY.fullmatch(registry):
+        raise BadMetadata("the metadata does not say which registry it is of", where=where)
+    if binding.registry not in ("", registry):
         raise OtherRegistry(f"the metadata is of {binding.game} in another registry", where=where)
-    _check_keys(signed, where)
+    try:
+        check_form(role, signed, binding.game)
+    except BadDocument as error:
+        raise BadMetadata(error.message, where=where) from error
+    if version not in (None, signed["version"]):
+        raise MetadataMixed(f"version {signed['version']} of {role} is served as version {version}", where=where)
     return signed
-
-
-def _check_keys(signed: Mapping[str, Any], where: str) -> None:
-    """No public key counts twice towards a threshold because it is listed under two ids."""
-    delegations = signed.get("delegations")
-    for holder in (signed, delegations):
-        keys = holder.get("keys") if isinstance(holder, dict) else None
-        if not isinstance(keys, dict):
-            continue
-        public = [repr(key.get("keyval")) if isinstance(key, dict) else repr(key) for key in keys.values()]
-        if len(set(public)) != len(public):
-            raise BadMetadata("a public key is listed under two ids", where=where)
 
 
 def expiry_of(signed: Mapping[str, Any]) -> float:
@@ -76,6 +79,14 @@ class BadMetadata(Corrupt):
     code = "bad-metadata"
     default_cause = "The file is damaged, or somebody without the keys wrote it."
     default_next = "Nothing was changed. Try another copy of the store; tell the publisher if it stays."
+
+
+class MetadataMixed(Corrupt):
+    """Metadata files of different states were served together."""
+
+    code = "metadata-mixed"
+    default_cause = "A copy of the store is incomplete, or somebody combines old files with new ones."
+    default_next = "Nothing was changed. Try again, or another copy of the store."
 
 
 class OtherRegistry(Refused):

@@ -25,7 +25,7 @@ def adopt_partial(store: ObjectStore, draft: Draft, role: str) -> None:
     for entry in list(store.list(partials_prefix(draft.binding.game))):
         if entry.key.rpartition("/")[2].split(".")[1:2] != [role]:
             continue
-        other = _read(store, draft, entry.key)
+        other = _read(store, draft, role, entry.key)
         if other is None or not _says_the_same(draft, role, other):
             continue
         mine = draft.roles[role]
@@ -50,10 +50,10 @@ def forget_partials(store: ObjectStore, game: str, draft: Draft) -> None:
             store.delete(entry.key)
 
 
-def _read(store: ObjectStore, draft: Draft, key: str) -> Metadata[Targets] | None:
+def _read(store: ObjectStore, draft: Draft, role: str, key: str) -> Metadata[Targets] | None:
     try:
         data = store.get(key, limit=LIMITS[BUILDS]).data
-        check(data, draft.binding, key)
+        check(role, data, draft.binding, key)
         return Metadata[Targets].from_bytes(data)
     except (KeyMissing, Corrupt, RepositoryError):
         return None

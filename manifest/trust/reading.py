@@ -126,7 +126,7 @@ class SignedGames:
         before = self._visits.get(game)
         folder = before.folder if before else self._meet(game)
         visit = self._visits[game] = _Visit(folder, stamp)
-        check(stamp.data, folder.about.binding, f"{self._store.url}/{timestamp_key(game)}")
+        check(TIMESTAMP, stamp.data, folder.about.binding, f"{self._store.url}/{timestamp_key(game)}")
         with folder.locked():
             seen = folder.seen()
             files = folder.recall(seen, stamp.data, self._moment(seen))

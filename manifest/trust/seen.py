@@ -8,7 +8,7 @@ version without end (fast-forward). The marks of channels are what the rollback 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -68,19 +68,18 @@ def roles_found(files: Mapping[str, bytes]) -> dict[str, RoleFound]:
     parsed = {role: parse_json(data, "metadata") for role, data in files.items() if role in (*MARKED, ROOT, TARGETS)}
     found = {}
     for role, delegator in MARKED.items():
-        keyids, threshold = _keys_of(parsed[delegator]["signed"], role)
+        keyids, threshold = _keys_of(role, parsed[delegator]["signed"])
         signers = tuple(sorted({row["keyid"] for row in parsed[role]["signatures"]} & keyids))
         found[role] = RoleFound(parsed[role]["signed"]["version"], signers, keyids, threshold)
     return found
 
 
-def _keys_of(delegator: Mapping[str, Any], role: str) -> tuple[frozenset[str], int]:
-    rows = delegator["roles"][role] if "roles" in delegator else _delegation(delegator["delegations"]["roles"], role)
-    return frozenset(rows["keyids"]), rows["threshold"]
-
-
-def _delegation(rows: Sequence[Mapping[str, Any]], role: str) -> Mapping[str, Any]:
-    return next(row for row in rows if row["name"] == role)
+def _keys_of(role: str, delegator: Mapping[str, Any]) -> tuple[frozenset[str], int]:
+    if MARKED[role] == ROOT:
+        quorum = delegator["roles"][role]
+    else:
+        quorum = next(row for row in delegator["delegations"]["roles"] if row["name"] == role)
+    return frozenset(quorum["keyids"]), quorum["threshold"]
 
 
 def advance(seen: Seen, found: Mapping[str, RoleFound], root: int, state: GameState) -> Seen:

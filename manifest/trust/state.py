@@ -72,8 +72,9 @@ def _builds(game: str, role: str, signed: Mapping[str, Any]) -> Iterator[Build]:
 
 
 def _channels(game: str, signed: Mapping[str, Any]) -> Iterator[Channel]:
-    for path, document in _documents(signed, channel_path(game, "")):
-        yield channel_from_json(path.rpartition("/")[2], document)
+    prefix = channel_path(game, "")
+    for path, document in _documents(signed, prefix):
+        yield channel_from_json(path.removeprefix(prefix), document)
 
 
 def _documents(signed: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:

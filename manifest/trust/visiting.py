@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from chunkstore.errors import Corrupt
 from chunkstore.store import ObjectReader
 from manifest.trust.fetcher import MetadataFetcher
 from manifest.trust.folder import TrustFolder
-from manifest.trust.guard import expiry_of
+from manifest.trust.guard import expiry_of, signed_part
 from manifest.trust.roles import ROOT
 from manifest.trust.walk import BadSignature, MetadataExpired, MetadataMissing, Walk
 
@@ -79,5 +81,8 @@ class Visitor:
 
     def _first_expiry(self, metadata: Path) -> float:
         """When the first of the files that are known here expires."""
-        kept = [expiry_of(json.loads(path.read_bytes())["signed"]) for path in sorted(metadata.glob("*.json"))]
+        kept = []
+        for path in sorted(metadata.glob("*.json")):
+            with suppress(Corrupt):  # the updater has passed over it, too
+                kept.append(expiry_of(signed_part(path.read_bytes(), str(path))))
         return min([*kept, *self._fetcher.expiries.values()])

@@ -29,7 +29,7 @@ from chunkstore.errors import Corrupt
 from chunkstore.oserrors import leaf_for
 from manifest.keys import game_prefix
 from manifest.trust.fetcher import MetadataFetcher
-from manifest.trust.guard import BadMetadata
+from manifest.trust.guard import BadMetadata, MetadataMixed
 from manifest.trust.roles import (
     BUILDS,
     CHANNELS,
@@ -147,14 +147,6 @@ class BadSignature(Corrupt):
     code = "bad-signature"
     default_cause = "The file is damaged, or somebody without the publisher's keys wrote it."
     default_next = "Nothing was changed. If the publisher lost all keys and made new ones, ask for the new pin."
-
-
-class MetadataMixed(Corrupt):
-    """Metadata files of different states were served together."""
-
-    code = "metadata-mixed"
-    default_cause = "A copy of the store is incomplete, or somebody combines old files with new ones."
-    default_next = "Nothing was changed. Try again, or another copy of the store."
 
 
 class MetadataMissing(Corrupt):
