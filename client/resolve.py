@@ -68,7 +68,7 @@ def choose_build(registry: RegistryReader, state: GameState, wish: Wish, install
     if pointed:
         try:
             registry.admit(state, wish.channel, pointed, installed if follows else 0)
-        except Corrupt:
+        except (Corrupt, BuildMissing):
             if follows:
                 raise
     build = _named(registry, state, wish, pointed)

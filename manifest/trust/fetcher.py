@@ -13,8 +13,9 @@ from tuf.ngclient.fetcher import FetcherInterface
 from chunkstore.errors import Corrupt, NotFound, Refused
 from manifest.keys import bundle_key, game_prefix, timestamp_key
 from manifest.trust.bundle import MAX_CONTAINER, decode_bundle
-from manifest.trust.guard import check, expiry_of
-from manifest.trust.roles import LADING, LIMITS, ROOT, SNAPSHOT, TIMESTAMP, Binding, kind_of
+from manifest.trust.folder import About
+from manifest.trust.guard import BadMetadata, check, expiry_of
+from manifest.trust.roles import LADING, LIMITS, MAX_ROOTS, ROOT, SNAPSHOT, TIMESTAMP, kind_of
 
 Get = Callable[[str, int], bytes]
 """The object under a key, of at most so many bytes. Raises `KeyMissing` where there is none."""
@@ -23,9 +24,10 @@ Get = Callable[[str, int], bytes]
 class MetadataFetcher(FetcherInterface):
     """The metadata of one game: when each file that was asked for expires, and when the timestamp was signed."""
 
-    def __init__(self, get: Get, binding: Binding, timestamp: bytes) -> None:
+    def __init__(self, get: Get, about: About, timestamp: bytes) -> None:
         self._get = get
-        self._binding = binding
+        self._binding = binding = about.binding
+        self._last_root = about.pin.version + MAX_ROOTS
         self._held = {timestamp_key(binding.game): timestamp}
         self._absent: dict[str, int] = {}
         self.expiries: dict[str, float] = {}
@@ -49,6 +51,12 @@ class MetadataFetcher(FetcherInterface):
             self._held[url] = self._ask(url, role, limit)
         data = self._held[url]
         signed = check(role, data, self._binding, url, version)
+        if role == ROOT and signed["version"] > self._last_root:
+            raise BadMetadata(
+                f"the root was changed more than {MAX_ROOTS} times since the one that is trusted",
+                where=url,
+                next="Ask the publisher for the pin of a later root and give it with --trust.",
+            )
         self.expiries[role] = expiry_of(signed)
         if role == TIMESTAMP:
             self.signed_at = signed[LADING]["at"]

@@ -96,8 +96,10 @@ class SignedGames:
     def admit(self, state: GameState, channel: str, number: int, installed: int) -> None:
         """Lets a channel point to a build, and remembers that it did. `installed` counts where no mark is kept.
 
-        Raises `RollbackRefused` if the build is older than one that was seen there and the publisher did not allow it.
+        Raises `RollbackRefused` if the build is older than one that was seen there and the publisher did not allow it,
+        and `BuildMissing`: what nobody signed as a build leaves no mark.
         """
+        self.build(state, number)
         folder = self._visits[state.game].folder
         seen = folder.seen()
         mark = seen.channels.get(channel, max(installed, seen.floor))

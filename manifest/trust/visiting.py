@@ -14,8 +14,8 @@ from chunkstore.errors import Corrupt
 from chunkstore.store import ObjectReader
 from manifest.trust.fetcher import MetadataFetcher
 from manifest.trust.folder import TrustFolder
-from manifest.trust.guard import expiry_of, signed_part
-from manifest.trust.roles import ROOT
+from manifest.trust.guard import MetadataMixed, expiry_of, signed_part
+from manifest.trust.roles import ROOT, TIMESTAMP
 from manifest.trust.walk import BadSignature, MetadataExpired, MetadataMissing, Walk
 
 __all__ = ["BadSignature", "MetadataExpired", "MetadataMissing", "Visitor", "Walked"]
@@ -41,9 +41,8 @@ class Visitor:
 
     def __init__(self, folder: TrustFolder, store: ObjectReader, timestamp: bytes) -> None:
         self._folder = folder
-        self._fetcher = MetadataFetcher(
-            lambda key, limit: store.get(key, limit=limit).data, folder.about.binding, timestamp
-        )
+        self._timestamp = timestamp
+        self._fetcher = MetadataFetcher(lambda key, limit: store.get(key, limit=limit).data, folder.about, timestamp)
 
     def walk(self, moment: float, bins: Collection[str], *, accept_stale: bool) -> Walked:
         """Verifies what the timestamp leads to, with these bins. Raises `MetadataExpired` and other refusals."""
@@ -63,6 +62,8 @@ class Visitor:
             steps.open_bin(name)
         files = steps.files()
         signed = {role: json.loads(data)["signed"] for role, data in files.items()}
+        if signed[TIMESTAMP] != json.loads(self._timestamp)["signed"]:  # the updater would go on with the one it has
+            raise MetadataMixed(f"another timestamp of version {signed[TIMESTAMP]['version']} was seen before")
         expires = min(expiry_of(part) for part in signed.values())
         expired_for = max(0.0, moment - expires)
         return Walked(files, signed[ROOT]["version"], self._fetcher.signed_at, int(expires), expired_for)

@@ -68,7 +68,7 @@ class Walk:
                 prefix,
                 fetcher=fetcher,
                 config=UpdaterConfig(
-                    max_root_rotations=MAX_ROOTS,
+                    max_root_rotations=MAX_ROOTS + 1,  # so that one too many is asked for, and refused
                     root_max_length=LIMITS[ROOT],
                     timestamp_max_length=LIMITS[TIMESTAMP],
                     snapshot_max_length=LIMITS[SNAPSHOT],

@@ -1,29 +1,30 @@
 """A game's metadata in somebody else's hands: read from a store, changed, signed by whom one likes, and put back.
 
-Works on plain documents and raw Ed25519 and not on python-tuf's objects, so that it can write what those refuse to make.
-What is served stays consistent as far as the forger's keys reach: versions, hashes, snapshot, bundle, timestamp.
+Works on plain documents and raw signatures, and so can write what python-tuf's objects refuse to hold. What is served
+stays consistent as far as the forger's keys reach: versions, hashes, snapshot, bundle, timestamp.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from securesystemslib.exceptions import FormatError
 from securesystemslib.formats import encode_canonical
+from securesystemslib.signer import Signer
 
 from chunkstore.store import KeyMissing, ObjectStore
 from manifest.keys import bundle_key, metadata_key, timestamp_key
 from manifest.trust.bundle import encode_bundle
-from manifest.trust.keyring import Keyring, keyid_of
+from manifest.trust.keyring import Keyring
 from manifest.trust.roles import BUILDS, CHANNELS, KEYS_OF, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, kind_of
+from manifest.trust.signers import signer_of
 
 Document = dict[str, Any]
 _LIMIT = 64 * 1024 * 1024
@@ -31,21 +32,21 @@ _LIMIT = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Hand:
-    """Somebody who can sign."""
+    """Somebody who can sign: a public key in hexadecimal, and what makes its signatures, in hexadecimal too."""
 
-    keyid: str
-    private: Ed25519PrivateKey
+    public: str
+    seal: Callable[[bytes], str]
 
     @staticmethod
     def stranger(seed: int = 0) -> Hand:
         """Somebody whom no metadata names."""
         private = Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32)
-        return Hand(keyid_of(private.public_key().public_bytes_raw()), private)
+        return Hand(private.public_key().public_bytes_raw().hex(), lambda data: private.sign(data).hex())
 
     @property
-    def public(self) -> str:
-        """The public key in hexadecimal."""
-        return self.private.public_key().public_bytes_raw().hex()
+    def keyid(self) -> str:
+        """The id under which metadata lists the key."""
+        return hashlib.sha256(payload(self.listed)).hexdigest()
 
     @property
     def listed(self) -> Document:
@@ -54,20 +55,23 @@ class Hand:
 
     def sign(self, signed: Document) -> Document:
         """This hand's signature of a signed part."""
-        return {"keyid": self.keyid, "sig": self.private.sign(payload(signed)).hex()}
+        return {"keyid": self.keyid, "sig": self.seal(payload(signed))}
 
 
 def hands(keyring: Keyring, game: str, kind: str) -> list[Hand]:
     """Who holds the keys of one kind of a game."""
     held = [key for key in keyring.keys(game) if key.role == kind]
-    opened = [(key.keyid, load_pem_private_key(keyring.document(key)["pem"].encode(), None)) for key in held]
-    return [Hand(keyid, private) for keyid, private in opened if isinstance(private, Ed25519PrivateKey)]
+    return [Hand(key.public.hex(), _sealing(signer_of(keyring, key))) for key in held]
+
+
+def _sealing(signer: Signer) -> Callable[[bytes], str]:
+    return lambda data: str(signer.sign(data).signature)
 
 
 def payload(signed: Document) -> bytes:
     """The bytes that signatures of a signed part cover; of one that has no such form its JSON."""
     try:
-        return encode_canonical(signed).encode()
+        return str(encode_canonical(signed)).encode()
     except (FormatError, TypeError):
         return json.dumps(signed).encode()
 
