@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ from cli.call import Run
 from cli.keyrings import keyring_of, registries
 from cli.words import Usage
 from manifest.documents import GameMissing
+from manifest.keys import game_prefix
 from manifest.registry import BareRegistry
 from manifest.store_document import init_store, is_store
 from manifest.trust.contact import Contact
@@ -38,6 +40,7 @@ from manifest.trust.pins import RootPin, parse_pin
 from manifest.trust.reading import SignedGames
 
 if TYPE_CHECKING:
+    from manifest.trust.writing import Pen
     from publisher.world import World
 
 REGISTRY_ID_SIZE = 32
@@ -110,12 +113,18 @@ def playing(run: Run, location: str | None, contact: Contact, *, accept_stale: b
 
 @contextmanager
 def writing(
-    run: Run, *, dry_run: bool, create: bool = False, static: bool = False, source: Path | None = None
+    run: Run,
+    *,
+    dry_run: bool,
+    create: bool = False,
+    static: bool = False,
+    source: Path | None = None,
+    accept_stale: bool = False,
 ) -> Iterator[Opened]:
     """The store that the settings name, for a command that changes it or, in a dry run, would.
 
     With `create` an absent or empty folder becomes a store, `static` one that no server signs. `source` is the folder
-    that is about to be published.
+    that is about to be published. With `accept_stale` metadata that has expired is built upon all the same.
     Raises `ReadOnly`, `Occupied`, `Entangled` and what `reading` raises.
     """
     store, folder = _store(run)
@@ -134,11 +143,24 @@ def writing(
             init_store(store, registry_id, static=static)
         with TemporaryDirectory(prefix="lading-") as scratch:
             looking = partial(_contact, run, Contact(scratch=Path(scratch)))
-            opened = _opened(run, DryStore(store) if dry_run else store, folder, looking, created=created)
+            used = DryStore(store) if dry_run else store
+            opened = _opened(run, used, folder, looking, created=created, accept_stale=accept_stale)
             _ = opened.registry.registry_id
             yield opened
     finally:
         store.close()
+
+
+@contextmanager
+def rehearsing(run: Run, pen: Pen, game: str) -> Iterator[Pen]:
+    """A pen that signs with copies of the keys and writes into a copy of what is signed of a game, all soon gone."""
+    store = MemoryStore(run.clock)
+    for entry in pen.store.list(game_prefix(game)):
+        store.put(entry.key, pen.store.get(entry.key, limit=entry.size).data)
+    with TemporaryDirectory(prefix="lading-") as scratch:
+        copy = Keyring(Path(scratch) / "keys", pen.keyring.passphrase)
+        shutil.copytree(pen.keyring.folder, copy.folder)
+        yield replace(pen, store=store, keyring=copy)
 
 
 def world(run: Run, opened: Opened) -> World:

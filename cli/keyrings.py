@@ -9,10 +9,12 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from chunkstore.errors import LocalProblem
 from cli.call import Run
+from cli.config import BadSetting
+from cli.files import read_small
 from cli.words import Usage
-from manifest.trust.keyring import Keyring, PassphraseWrong
+from manifest.trust.keyring import Keyring
+from manifest.trust.sealing import PassphraseWrong
 
 _KEYS = "keys"
 _MAX_PASSPHRASE = 4096
@@ -32,7 +34,7 @@ def registries(run: Run) -> list[str]:
 
 
 def passphrase(run: Run) -> bytes | None:
-    """What opens a key that has a passphrase. Raises `PassphraseFileUnreadable`."""
+    """What opens a key that has a passphrase, if anybody gives it."""
     given = _given(run)
     if given is None and run.ask_secret is not None:
         given = run.ask_secret("Passphrase").encode()
@@ -63,22 +65,7 @@ def _given(run: Run) -> bytes | None:
 
 
 def _read(file: Path) -> bytes:
-    try:
-        with open(file, "rb") as opened:
-            data = opened.read(_MAX_PASSPHRASE + 1)
-    except OSError as error:
-        raise PassphraseFileUnreadable(
-            f"the file with the passphrase cannot be read: {error.strerror}", where=str(file)
-        ) from error
-    text = data.removesuffix(b"\n").removesuffix(b"\r")
-    if not text or len(data) > _MAX_PASSPHRASE:
-        raise PassphraseFileUnreadable("the file holds no passphrase, or more than one", where=str(file))
+    text = read_small(file, _MAX_PASSPHRASE).removesuffix(b"\n").removesuffix(b"\r")
+    if not text:
+        raise BadSetting("the file of key_passphrase_file is empty", where=str(file))
     return text
-
-
-class PassphraseFileUnreadable(LocalProblem):
-    """The file that should hold a passphrase cannot be used."""
-
-    code = "passphrase-file-unreadable"
-    default_cause = "The file is missing, empty or too long, or belongs to another user."
-    default_next = "Correct LADING_KEY_PASSPHRASE_FILE: it names a file that holds the passphrase and nothing else."

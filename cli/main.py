@@ -28,6 +28,8 @@ VERBS = {
         "cli.commands.diff:diff",
         "Show what changed between two builds, and what an update from one to the other downloads.",
     ),
+    "key": Lazy("cli.commands.key:key", "Make, change, save and show the keys that sign."),
+    "trust": Lazy("cli.commands.trust:trust", "Show and export what this machine trusts."),
     "store": Lazy("cli.commands.store:store", "Check a store and measure what it holds."),
     "install": Lazy("cli.commands.install:install", "Install a game into a folder."),
     "update": Lazy("cli.commands.update:update", "Bring an installed game to the newest build of its channel."),

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from chunkstore.oserrors import leaf_for
 from cli.allocator import keep_buffers
 from cli.call import Run
 from cli.compose import Entangled, Opened, playing
+from cli.files import read_small
 from cli.output import Outcome
 from cli.sizes import counted, human
 from client.checking import Controls
@@ -39,7 +39,7 @@ def engine(run: Run, folder: Path, *, accept_stale: bool = False) -> Iterator[En
     Raises `NotAStore`, `TrustNeeded`, `Entangled`.
     """
     pin = _pin_of(run.settings.trust) if run.settings.trust else None
-    recorded = _recorded(folder)
+    recorded = root_recorded(folder)
     if isinstance(pin, FirstUse):
         contact = Contact(recorded=recorded, confirm=_telling(run))
     else:
@@ -77,7 +77,7 @@ def engine_of_installed(run: Run, folder: Path, *, accept_stale: bool = False) -
     named: str | None = run.configuration.flag("store")
     source = InstallFolder(folder).load().source
     try:
-        with _over(run, folder, named or source, Contact(recorded=_recorded(folder)), accept_stale) as over:
+        with _over(run, folder, named or source, Contact(recorded=root_recorded(folder)), accept_stale) as over:
             yield over
     except NotAStore as error:
         if named is None:
@@ -85,8 +85,8 @@ def engine_of_installed(run: Run, folder: Path, *, accept_stale: bool = False) -
         raise
 
 
-def _recorded(folder: Path) -> RootPin | None:
-    """The root that the folder remembers to have trusted first."""
+def root_recorded(folder: Path) -> RootPin | None:
+    """The root that an installed folder remembers to have trusted first."""
     try:
         pin = parse_pin(InstallFolder(folder).load().root)
     except (NotInstalled, BadRecord, BadPin):
@@ -101,11 +101,7 @@ def _pin_of(text: str) -> Pin:
     except BadPin:
         if not os.path.isfile(text):
             raise
-    try:
-        with open(text, "rb") as file:
-            return RootFile(file.read(LIMITS[ROOT]), text)
-    except OSError as error:
-        raise leaf_for(error, text) from error
+    return RootFile(read_small(Path(text), LIMITS[ROOT]), text)
 
 
 def _telling(run: Run) -> Callable[[str, RootPin], bool]:
