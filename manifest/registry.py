@@ -301,6 +301,10 @@ class BareRegistry(BareReader):
         except NotListable:
             return False
 
+    def newest(self, game: str) -> GameState:
+        """As `whole`, for whoever changes keys: an interrupted change may have left a root that nothing followed."""
+        return self._games.newest(game)
+
     def games(self) -> list[str]:
         keys = [entry.key.split("/") for entry in self.store.list(GAMES)]
         return sorted({key[1] for key in keys if key[2:] == ["timestamp.json"] or key[2:3] == ["candidates"]})

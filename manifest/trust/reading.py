@@ -81,6 +81,12 @@ class SignedGames:
         self._open_bins(visit, BINS)
         return self._state(visit)
 
+    def newest(self, game: str) -> GameState:
+        """As `whole`, and under a root that was written since even if nothing else is new."""
+        visit = self._visit(game, BINS, recall=False)
+        self._open_bins(visit, BINS)
+        return self._state(visit)
+
     def build(self, state: GameState, number: int) -> Build:
         """A build of the game, however old. Raises `BuildMissing`."""
         if number in state.builds:
@@ -122,7 +128,7 @@ class SignedGames:
         except BuildMissing:
             return mark
 
-    def _visit(self, game: str, bins: Collection[str] = ()) -> _Visit:
+    def _visit(self, game: str, bins: Collection[str] = (), *, recall: bool = True) -> _Visit:
         """The game's metadata as it stands now, verified; with these bins if it was not the same before."""
         stamp = self._timestamp(check_name(game, "game"))
         before = self._visits.get(game)
@@ -131,7 +137,7 @@ class SignedGames:
         check(TIMESTAMP, stamp.data, folder.about.binding, f"{self._store.url}/{timestamp_key(game)}")
         with folder.locked():
             seen = folder.seen()
-            files = folder.recall(seen, stamp.data, self._moment(seen))
+            files = folder.recall(seen, stamp.data, self._moment(seen)) if recall else None
             if files is None:
                 self._walk(visit, seen, bins)
             else:
