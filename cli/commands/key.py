@@ -193,7 +193,7 @@ def rotate(
         raise Usage("--lost-root makes all keys anew", next="Leave --role out.")
     with ExitStack() as stack:
         opened = stack.enter_context(compose.writing(run, dry_run=dry_run, accept_stale=lost_root))
-        pen, state = opened.registry.pen, opened.registry.whole(check_name(game, "game"))
+        pen, state = opened.registry.pen, opened.registry.newest(check_name(game, "game"))
         if dry_run:
             pen = stack.enter_context(compose.rehearsing(run, pen, game))
         if lost_root:
