@@ -62,7 +62,7 @@ class Walk:
         self._folder = folder
         self._roles: list[str] = list(CORE)
         prefix = game_prefix(game)
-        with named_refusals(prefix):
+        with named_refusals(prefix, folder):
             self._updater = Updater(
                 str(folder),
                 prefix,
@@ -80,7 +80,7 @@ class Walk:
 
     def refresh(self) -> None:
         """Verifies the newest metadata of all roles but the bins."""
-        with named_refusals(game_prefix(self._game)):
+        with named_refusals(game_prefix(self._game), self._folder):
             self._updater.refresh()
             self._updater.get_targetinfo(newest_path(self._game))
             self._updater.get_targetinfo(channel_path(self._game, NO_CHANNEL))
@@ -90,7 +90,8 @@ class Walk:
         if f"{name}.json" not in json.loads(self._read(SNAPSHOT))["signed"]["meta"] or name in self._roles:
             return
         paths = (build_path(self._game, number) + "." for number in count())
-        with named_refusals(game_prefix(self._game)):  # the updater looks for it there, and finds no such build
+        with named_refusals(game_prefix(self._game), self._folder):
+            # The updater looks for it there, and finds no such build.
             self._updater.get_targetinfo(next(path for path in paths if bin_of(path) == name))
         self._roles.append(name)
 
@@ -108,8 +109,8 @@ def set_time(updater: Updater, moment: float) -> None:
 
 
 @contextmanager
-def named_refusals(where: str) -> Iterator[None]:
-    """What python-tuf refuses leaves with a name of ours."""
+def named_refusals(where: str, folder: Path) -> Iterator[None]:
+    """What python-tuf refuses leaves with a name of ours, and so does what the file system refuses it in `folder`."""
     try:
         yield
     except ExpiredMetadataError as error:
@@ -125,7 +126,7 @@ def named_refusals(where: str) -> Iterator[None]:
     except (RepositoryError, DownloadError) as error:
         raise BadMetadata(_words(error), where=where) from error
     except OSError as error:
-        raise leaf_for(error, error.filename or where) from error
+        raise leaf_for(error, error.filename or folder) from error
 
 
 def _words(error: Exception) -> str:
