@@ -26,6 +26,7 @@ from manifest.keys import (
     diff_key,
     head_key,
     manifest_key,
+    members_prefix,
     note_key,
     pack_key,
     packs_prefix,
@@ -373,7 +374,7 @@ class BareRegistry(BareReader):
         return sorted(int(name) for name in names if name.isdecimal())
 
     def neighbours(self, scope: str) -> list[str]:
-        return sorted(entry.key.rpartition("/")[2] for entry in self.store.list("s/"))
+        return sorted(entry.key.rpartition("/")[2] for entry in self.store.list(members_prefix(scope)))
 
     def require_keys(self, state: GameState) -> None:
         from manifest.trust.writing import require_keys_of  # noqa: PLC0415
