@@ -20,7 +20,7 @@ VERBS = {
     "init": Lazy("cli.commands.init:init", "Make a store of an absent or empty folder."),
     "game": Lazy("cli.commands.game:game", "Make and show the games of a store."),
     "publish": Lazy("cli.commands.publish:publish", "Publish a folder as the next build of a game."),
-    "build": Lazy("cli.commands.build:build", "Show the builds of a game."),
+    "build": Lazy("cli.commands.build:build", "Show, sign, promote and withdraw the builds of a game."),
     "channel": Lazy("cli.commands.channel:channel", "Show and move the channels of a game."),
     "ls": Lazy("cli.commands.ls:ls", "List the files of a build."),
     "cat": Lazy("cli.commands.cat:cat", "Write the content of one file of a build to standard output."),

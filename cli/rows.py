@@ -10,18 +10,20 @@ from cli.sizes import human
 from manifest.documents import Build, Channel, GameState
 
 
-def build_row(state: GameState, build: Build) -> dict[str, Any]:
-    """A build among others."""
+def build_row(state: GameState, build: Build, *, sealed: bool = False) -> dict[str, Any]:
+    """A build among others. One that is `sealed` is a candidate as it would be if it were signed now."""
     depots = build.depots.values()
     return {
         "build": build.number,
         "version": build.version,
+        "state": "sealed" if sealed else "withdrawn" if build.withdrawn else "live",
         "published_at": build.published_at,
         "critical": build.critical,
         "channels": sorted(name for name, channel in state.channels.items() if channel.build == build.number),
         "depots": sorted(build.depots),
         "files": sum(ref.files for ref in depots),
         "installed_size": sum(ref.installed_size for ref in depots),
+        "rollback_to": build.rollback_to or None,
     }
 
 
@@ -46,7 +48,7 @@ def channel_row(state: GameState, channel: Channel) -> dict[str, Any]:
     return {
         "channel": channel.name,
         "build": channel.build,
-        "version": state.builds[channel.build].version,
+        "version": state.build(channel.build).version,
         "previous": channel.previous or None,
         "rollout": channel.rollout / 100,
         "minimum": channel.minimum or None,
@@ -56,6 +58,7 @@ def channel_row(state: GameState, channel: Channel) -> dict[str, Any]:
 def build_line(row: Mapping[str, Any]) -> str:
     """A build on one line."""
     marks = [*(f"@{name}" for name in row["channels"]), *(["critical"] if row["critical"] else [])]
+    marks += {"sealed": ["not signed yet"], "withdrawn": ["withdrawn"]}.get(row["state"], [])
     size = human(row["installed_size"])
     line = f"#{row['build']:<5} {row['version']:<20} {day(row['published_at'])}  {size:>9}  {' '.join(marks)}"
     return line.rstrip()

@@ -13,7 +13,7 @@ from typing import Any
 
 from chunkstore.errors import Corrupt
 from chunkstore.ids import digest_of, hex_to_digest
-from chunkstore.store import KeyMissing
+from chunkstore.store import KeyMissing, NotListable
 from manifest.documents import (
     MAX_INLINE_NOTES,
     BadDocument,
@@ -117,14 +117,23 @@ def read_candidate(registry: RegistryWriter, game: str, number: int) -> Candidat
 
 
 def waiting(registry: RegistryWriter, state: GameState, sink: EventSink) -> Iterator[tuple[int, Candidate]]:
-    """The candidates that are not live, oldest first; of those that cannot be read a warning tells."""
-    for number in registry.candidates(state.game):
+    """The candidates that are not live, oldest first; of those that nobody could sign a warning tells.
+
+    None where the store cannot be listed, as a web host's.
+    """
+    try:
+        numbers = registry.candidates(state.game)
+    except NotListable:
+        return
+    for number in numbers:
         if number in state.builds:
             continue
         try:
             candidate = read_candidate(registry, state.game, number)
+            if candidate.release.parent:
+                state.build(candidate.release.parent)
         except (Corrupt, BuildMissing) as error:
-            sink.emit(WarningEvent(error.code, error.message, error.where, "Nobody can sign it; publish it again."))
+            sink.emit(WarningEvent(error.code, error.message, error.where, "Publish it again."))
             continue
         if live_as(state, number, candidate) is None:
             yield number, candidate

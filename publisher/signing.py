@@ -1,8 +1,9 @@
-"""Making a candidate live where the keys are, and finishing what a killed publish had signed."""
+"""Looking at a candidate, making it live where the keys are, and finishing what a killed publish had signed."""
 
 from __future__ import annotations
 
 from chunkstore.errors import Corrupt, NotFound
+from delta.changes import Changes, compare
 from manifest.documents import Build, GameState
 from manifest.events import WarningEvent
 from manifest.payload import decode_manifest
@@ -10,7 +11,7 @@ from manifest.placed import read_placement
 from manifest.registry import RegistryReader, RegistryWriter
 from manifest.trust.keyplan import SignaturesMissing
 from publisher.candidates import Candidate, live_as, read_candidate
-from publisher.commit import Commit, commit
+from publisher.commit import Commit, commit, parent_build
 from publisher.diffs import write_diffs
 from publisher.sealed import Sealed
 from publisher.sessions import SessionFile
@@ -46,6 +47,17 @@ def read_sealed(registry: RegistryReader, state: GameState, candidate: Candidate
     if found != (ref.files, ref.chunks, ref.installed_size):
         raise CandidateUnusable("the candidate and its manifest disagree about their counts", where=state.game)
     return Sealed(candidate.depot, ref, manifest, payload, None)
+
+
+def changes_of(registry: RegistryReader, state: GameState, candidate: Candidate) -> Changes:
+    """What a candidate does to the files of its depot, compared with the parent's. Raises `CandidateUnusable`."""
+    sealed = read_sealed(registry, state, candidate)
+    parent = parent_build(state, candidate.release)
+    before = parent.depots.get(candidate.depot) if parent else None
+    if before is None:
+        return Changes(list(sealed.manifest.paths), [], [], [])
+    old = decode_manifest(registry.manifest(state.scope, before.manifest, before.payload_size))
+    return compare(old, sealed.manifest)
 
 
 def _check_stored(registry: RegistryWriter, state: GameState, sealed: Sealed) -> None:

@@ -1,8 +1,9 @@
-"""`lading channel list|show|set`: the pointers that players follow."""
+"""`lading channel list|show|set|delete`: the pointers that players follow."""
 
 from __future__ import annotations
 
 from math import isnan
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,10 @@ from cli import options
 from cli.call import Run
 from cli.output import Outcome
 from cli.words import Verbs
+
+if TYPE_CHECKING:
+    from manifest.registry import RegistryWriter
+    from publisher.channels import ChannelChange
 
 channel = Verbs("channel", help="Show and move the channels of a game.")
 
@@ -80,20 +85,62 @@ def set_(
 ) -> Outcome:
     """Point a channel to a build, roll it out to a share of players, demand a minimum build.
 
-    What is not named stays as it is; another build goes to all players unless --rollout says otherwise.
+    What is not named stays as it is; another build goes to all players unless --rollout says otherwise. Going back
+    further than players were allowed to follow so far allows it, which takes the keys of builds.
     """
     from cli import compose
-    from cli.rows import channel_line, channel_row
     from manifest.names import check_name
-    from publisher.channels import ChannelChange, set_channel
+    from publisher.channels import ChannelChange
 
     change = ChannelChange(build, None if rollout is None else round(rollout * 100), minimum)
     with compose.writing(run, dry_run=dry_run) as opened:
-        state, moved = set_channel(opened.registry, check_name(game, "game"), channel, change)
+        name = check_name(game, "game")
+        return move(opened.registry, name, channel, change, dry_run=dry_run, exit_code=exit_code)
+
+
+def move(
+    registry: RegistryWriter, game: str, channel: str, change: ChannelChange, *, dry_run: bool, exit_code: bool
+) -> Outcome:
+    """What came of a change of a channel."""
+    from cli.cosigned import waits
+    from cli.rows import channel_line, channel_row
+    from manifest.trust.keyplan import SignaturesMissing
+    from publisher.channels import set_channel
+
+    try:
+        state, moved = set_channel(registry, game, channel, change)
+    except SignaturesMissing as missing:
+        wanted = {"game": game, "channel": channel, "build": change.build}
+        return waits(missing, wanted, f"{'Would sign' if dry_run else 'Signed'} the change of channel {channel}")
     row = channel_row(state, state.channels[channel])
     said = ("Would set" if dry_run else "Set") if moved else "Nothing to do for"
     return Outcome(
         result={"game": game, **row, "changed": moved},
         text=f"{said} the channel of {game}:\n{channel_line(row)}",
         idle=exit_code and not moved,
+    )
+
+
+@channel.command()
+@click.argument("game", metavar="GAME")
+@click.argument("channel", metavar="CHANNEL")
+@options.store
+@options.dry_run
+def delete(run: Run, game: str, channel: str, dry_run: bool) -> Outcome:
+    """Delete a channel.
+
+    Players who follow it get no more updates until they change to another one. The builds stay.
+    """
+    from cli import compose
+    from cli.rows import channel_row
+    from manifest.names import check_name
+    from publisher.channels import delete_channel
+
+    with compose.writing(run, dry_run=dry_run) as opened:
+        before = opened.registry.whole(check_name(game, "game"))
+        row = channel_row(before, before.channel(check_name(channel, "channel")))
+        delete_channel(opened.registry, game, channel)
+    return Outcome(
+        result={"game": game, **row, "changed": True},
+        text=f"{'Would delete' if dry_run else 'Deleted'} the channel {channel} of {game}; it led to #{row['build']}.",
     )

@@ -21,38 +21,44 @@ game = Verbs("game", help="Make and show the games of a store.")
 @click.argument("game", metavar="GAME")
 @options.store
 @click.option("--scope", metavar="SCOPE", help="What the game shares its chunks with; its own name by default.")
-@click.option("--root-keys", metavar="N", type=int, default=1, help="How many root keys are made; 1 by default.")
-@click.option("--threshold", metavar="M", type=int, default=1, help="How many of them have to sign; 1 by default.")
-@click.option("--build-keys", metavar="N", type=int, default=1, help="How many keys for builds are made.")
-@click.option("--build-threshold", metavar="M", type=int, default=1, help="How many of them have to sign each build.")
+@click.option("--root-keys", metavar="N", type=int, help="How many root keys are made; 1 by default.")
+@click.option("--threshold", metavar="M", type=int, help="How many of them have to sign; 1 by default.")
+@click.option("--build-keys", metavar="N", type=int, help="How many keys for builds are made; 1 by default.")
+@click.option("--build-threshold", metavar="M", type=int, help="How many of them have to sign; 1 by default.")
 @options.dry_run
 @options.exit_code
 def create(
     run: Run,
     game: str,
     scope: str | None,
-    root_keys: int,
-    threshold: int,
-    build_keys: int,
-    build_threshold: int,
+    root_keys: int | None,
+    threshold: int | None,
+    build_keys: int | None,
+    build_threshold: int | None,
     dry_run: bool,
     exit_code: bool,
 ) -> Outcome:
-    """Make a game before its first publish.
+    """Make a game before its first publish, with its keys.
 
-    Only needed to choose its scope: games of one scope share chunks, and with them the right to download.
+    Needed to choose its scope, or how many keys it has and how many of them have to sign. Games of one scope share
+    chunks, and with them the right to download.
     """
     from cli import compose
+    from cli.newkeys import new_keys, new_keys_text
     from manifest.trust.keyplan import KeyPlan
     from publisher.games import create_game
 
-    plan = KeyPlan(root_keys, threshold, build_keys, build_threshold)
+    numbers = (root_keys, threshold, build_keys, build_threshold)
+    plan = None if numbers == (None,) * 4 else KeyPlan(*(1 if number is None else number for number in numbers))
     with compose.writing(run, dry_run=dry_run, create=True) as opened:
         state, created = create_game(opened.registry, game, scope, plan, dry_run=dry_run)
+        made = created and not dry_run
+        keys = new_keys(opened.registry, game) if made else {}
     done = ("Would make" if dry_run else "Made") if created else "There is already"
+    text = f"{done} the game {state.game} in the scope {state.scope}."
     return Outcome(
-        result={"game": state.game, "scope": state.scope, "created": created},
-        text=f"{done} the game {state.game} in the scope {state.scope}.",
+        result={"game": state.game, "scope": state.scope, "created": created, **keys},
+        text="\n".join([text, new_keys_text(game, keys)]) if keys else text,
         idle=exit_code and not created,
     )
 
@@ -72,18 +78,34 @@ def list_(run: Run) -> Outcome:
 @click.argument("game", metavar="GAME")
 @options.store
 def show(run: Run, game: str) -> Outcome:
-    """Show one game: its scope, its channels, how many builds it has."""
+    """Show one game: its scope, its channels, its keys, how many builds it has."""
     from cli import compose
-    from cli.rows import channel_line, channel_row
+    from cli.rows import channel_line, channel_row, day, table
     from manifest.names import check_name
+    from manifest.trust.overview import expiries, keys_named
+    from manifest.trust.roles import LIFETIMES
 
     with compose.reading(run) as opened:
         state = opened.registry.whole(check_name(game, "game"))
-    channels = [channel_row(state, state.channels[name]) for name in sorted(state.channels)]
+        pin = opened.registry.pin(game)
     row = _row(state)
+    channels = [channel_row(state, state.channels[name]) for name in sorted(state.channels)]
+    keys = {kind: (len(named.ids), named.threshold) for kind, named in sorted(keys_named(state.metadata).items())}
+    expires = dict(sorted(expiries(state.metadata).items()))
+    lines = [
+        ("pin", str(pin)),
+        *((f"{kind} keys", f"{threshold} of {number} sign") for kind, (number, threshold) in keys.items()),
+        *((f"{role} expires", day(moment)) for role, moment in expires.items() if role in LIFETIMES),
+    ]
     return Outcome(
-        result={**row, "channels": channels},
-        text="\n".join([_line(row), *(f"  {channel_line(channel)}" for channel in channels)]),
+        result={
+            **row,
+            "channels": channels,
+            "pin": str(pin),
+            "signing": {kind: {"keys": number, "threshold": threshold} for kind, (number, threshold) in keys.items()},
+            "expires": expires,
+        },
+        text="\n".join([_line(row), *(f"  {channel_line(channel)}" for channel in channels), table(lines)]),
     )
 
 

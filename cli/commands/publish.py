@@ -35,6 +35,7 @@ _NOTES_LIMIT = 1024 * 1024
 @click.option("--notes", metavar="FILE", type=click.Path(path_type=Path), help="Release notes, as text.")
 @click.option("--critical", is_flag=True, help="Mark the build as one that players should not skip.")
 @click.option("--if-changed", is_flag=True, help="Make no new build of the content that the channel has.")
+@click.option("--candidate", is_flag=True, help="Leave the build to be signed elsewhere; no key is needed.")
 @click.option("--rescan", is_flag=True, help="Read every file, and store again what the store has lost.")
 @click.option("--chunk-average", metavar="BYTES", type=int, help="Chunk size of a new depot; 32768 by default.")
 @options.dry_run
@@ -46,16 +47,19 @@ def publish(
     dry_run: bool,
     exit_code: bool,
     if_changed: bool,
+    candidate: bool,
     rescan: bool,
     **said: Any,
 ) -> Outcome:
     """Publish a folder as the next build of a game.
 
     Only chunks that the store does not have yet are stored. Players see the build when everything is stored, at once.
-    An absent or empty STORE is made, and so is a new GAME; lading.toml in the folder may name the game and its depots.
+    An absent or empty STORE is made, and so is a new GAME with its keys; lading.toml in the folder may name the game
+    and its depots. With --candidate the build waits in the store until `lading build sign` makes it live.
     """
     from cli import compose
     from cli.allocator import keep_buffers
+    from cli.newkeys import new_keys
     from manifest.names import check_name
     from publisher.lading_toml import load_source_config
     from publisher.publish import PublishRequest
@@ -84,19 +88,23 @@ def publish(
         if_changed=if_changed,
         rescan=rescan,
         dry_run=dry_run,
+        candidate=candidate,
     )
     keep_buffers()
-    with compose.writing(run, dry_run=dry_run, create=True, source=folder) as opened:
+    with compose.writing(run, dry_run=dry_run, create=not candidate, source=folder) as opened:
         began = run.clock.monotonic()
         published = work(request, compose.world(run, opened))
         requests = opened.content.requests + opened.metadata.requests
-    result = _result(request.game, request.depot.name, published) | {
+        keys = new_keys(opened.registry, request.game) if published.founded else {}
+    result = {
+        **_result(request.game, request.depot.name, published),
         "channel": request.release.channel,
         "requests": requests,
         "seconds": round(run.clock.monotonic() - began, 3),
+        **keys,
     }
     idle = exit_code and not (published.created or published.pointed)
-    return Outcome(result, _text(result, published, dry_run=dry_run), idle=idle)
+    return Outcome(result, _text(run, result, published, dry_run=dry_run), idle=idle)
 
 
 def _release(said: dict[str, Any]) -> Any:
@@ -139,6 +147,7 @@ def _read_notes(file: Path) -> str:
 
 def _result(game: str, depot: str, published: Published) -> dict[str, Any]:
     tally = published.tally
+    signatures = {"signatures": published.signatures, "needed": published.needed} if published.needed else {}
     return {
         "game": game,
         "build": published.number,
@@ -154,32 +163,42 @@ def _result(game: str, depot: str, published: Published) -> dict[str, Any]:
         "new_bytes": tally.new_bytes,
         "stored_bytes": tally.stored_bytes,
         "packs": tally.packs,
+        **signatures,
     }
 
 
-def _text(result: dict[str, Any], published: Published, *, dry_run: bool) -> str:
+def _text(run: Run, result: dict[str, Any], published: Published, *, dry_run: bool) -> str:
+    from cli.cosigned import sign_words, waits_text
+    from cli.newkeys import new_keys_text
     from cli.rows import table
     from cli.sizes import counted, human
 
-    where = f" on channel {result['channel']}" if result["channel"] else ""
+    figures = [
+        ("files", f"{result['files']} with {human(result['source_bytes'])}"),
+        ("chunks", f"{result['chunks']}, {result['new_chunks']} new ({human(result['new_bytes'])})"),
+        ("stored", f"{human(result['stored_bytes'])} in {counted(result['packs'], 'pack')}"),
+        ("took", f"{result['seconds']:.1f} s and {counted(result['requests'], 'request')}"),
+    ]
+    parts = [_headline(result, published, dry_run=dry_run), table(figures)]
+    if published.founded:
+        parts.append(new_keys_text(result["game"], result))
+    words = sign_words(run, result["game"], result["build"])
+    if published.needed:
+        parts.append(waits_text(published.signatures, published.needed, words))
+    elif not published.live and not dry_run:
+        parts.append(f"It is not live: whoever has the keys signs it with\n  {words}")
+    return "\n".join(parts)
+
+
+def _headline(result: dict[str, Any], published: Published, *, dry_run: bool) -> str:
+    on = f" on channel {result['channel']}" if result["channel"] else ""
     build = f"{result['game']} {result['version']} as build #{result['build']}"
     if not published.created:
-        headline = f"Nothing new: this is {build}" + (f", now{where}." if published.pointed else ".")
-    else:
-        headline = f"{'Would publish' if dry_run else 'Published'} {build}{where}."
-    return "\n".join(
-        [
-            headline,
-            table(
-                [
-                    ("files", f"{result['files']} with {human(result['source_bytes'])}"),
-                    ("chunks", f"{result['chunks']}, {result['new_chunks']} new ({human(result['new_bytes'])})"),
-                    ("stored", f"{human(result['stored_bytes'])} in {counted(result['packs'], 'pack')}"),
-                    ("took", f"{result['seconds']:.1f} s and {counted(result['requests'], 'request')}"),
-                ]
-            ),
-        ]
-    )
+        known = "is" if published.live else "waits already to be signed:"
+        return f"Nothing new: this {known} {build}" + (f", now{on}." if published.pointed else ".")
+    verb = "publish" if published.live else "seal"
+    done = {"publish": "Published", "seal": "Sealed"}[verb]
+    return f"{f'Would {verb}' if dry_run else done} {build}{on if published.live else on.replace(' on ', ' for ')}."
 
 
 class BadNotes(Refused):
