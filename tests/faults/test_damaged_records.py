@@ -48,7 +48,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Rig:
 
 def copy_of(rig: Rig, name: str, folder: Path) -> Player:
     subprocess.run(["cp", "-a", rig.folder / name, folder], check=True)
-    return Player(folder, rig.store, threads=1)
+    return rig.player(folder, threads=1)
 
 
 def flipped(at: float) -> Callable[[Path], None]:
@@ -169,6 +169,7 @@ GOOD: dict[str, Any] = {
     "scope": "toy",
     "channel": "stable",
     "install_id": "00" * 16,
+    "root": f"sha256:{'00' * 32}@1",
     "build": 1,
     "version": "1",
     "previous": 0,
@@ -185,6 +186,12 @@ GOOD: dict[str, Any] = {
         {"source": None},
         {"install_id": "x" * 32},
         {"install_id": "00"},
+        {"root": None},
+        {"root": 5},
+        {"root": "first-use"},
+        {"root": f"sha256:{'00' * 32}"},
+        {"root": f"sha256:{'00' * 32}@0"},
+        {"root": f"../sha256:{'00' * 32}@1"},
         {"build": "1"},
         {"build": -1},
         {"depots": "main"},

@@ -17,7 +17,7 @@ from client.road import SwapPending
 from client.verify import Unfinished
 from tests.kit.game import Entry, noise
 from tests.kit.mortality import killed_at
-from tests.kit.rig import Foreign, Player, Rig, read_tree
+from tests.kit.rig import Foreign, Rig, read_tree
 
 FOREIGN = ("saves/slot.sav", "data/mine.cfg")
 RANGE = 1000
@@ -83,7 +83,7 @@ class Case:
 
     def __init__(self, rig: Rig, folder: Path, *, installed: bool = False) -> None:
         self.rig = rig
-        self.player = Player(folder, rig.store, threads=1)
+        self.player = rig.player(folder, threads=1)
         if installed:
             shutil.copytree(rig.folder / "template", folder, symlinks=True)
         self.foreign = Foreign.put(folder, FOREIGN)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from chunkstore.errors import LadingError
-from chunkstore.store import DiskFull, ObjectStore, PathUnusable
+from chunkstore.store import DiskFull, ObjectStore, PathUnusable, StoreUnavailable
 from chunkstore.wrappers.forward import ForwardingStore
 from client.disk import FileBusy, TreeBusy
 from client.record import InstallFolder
@@ -52,7 +52,13 @@ def assert_settled(player: Player, tree: dict[str, Entry]) -> None:
     assert player.verify(full=True).wounds == []
 
 
-LEAVES = {errno.ENOSPC: DiskFull, errno.EACCES: PathUnusable, errno.EBUSY: FileBusy}
+LEAVES: dict[int, type[LadingError]] = {
+    errno.ENOSPC: DiskFull,
+    errno.EACCES: PathUnusable,
+    errno.EBUSY: FileBusy,
+}
+STATE_LEAVES = {**LEAVES, errno.EBUSY: StoreUnavailable}
+"""What it is called where the machine keeps what it knows of the publisher: no program holds those files open."""
 
 
 @pytest.mark.parametrize("number", LEAVES, ids=errno.errorcode.get)
@@ -65,7 +71,7 @@ def test_a_step_that_the_system_refuses(rig: Rig, tmp_path: Path, number: int) -
         foreign = Foreign.put(player.root, ["saves/slot"])
         refusal = Mortality(moment, refuses=OSError(number, os.strerror(number)))
         with refusal.watching():
-            named += is_refused(player, LEAVES[number])
+            named += bool(is_refused(player, player.update, number))
         if not refusal.dead:
             break
         if not (player.root / ".lading" / "journal").exists() and player.status().record.build == 1:  # type: ignore[union-attr]
@@ -78,13 +84,33 @@ def test_a_step_that_the_system_refuses(rig: Rig, tmp_path: Path, number: int) -
     assert named > 10
 
 
-def is_refused(player: Player, leaf: type[LadingError]) -> bool:
-    """Whether the update ends with this error; it may find a way around the problem, or end with no other."""
+@pytest.mark.parametrize("number", LEAVES, ids=errno.errorcode.get)
+def test_a_step_of_a_first_contact_that_the_system_refuses(rig: Rig, number: int) -> None:
+    """As above, of an install: what was written down of the publisher by then is no hindrance to the next run."""
+    places = set()
+    for moment in count(0, 2):
+        player = rig.player(str(moment))
+        refusal = Mortality(moment, refuses=OSError(number, os.strerror(number)))
+        with refusal.watching():
+            places.add(is_refused(player, player.install, number))
+        if not refusal.dead:
+            break
+        player.install()
+        assert_settled(player, NEW)
+    assert places == {"", "state", "tree"}
+
+
+def is_refused(player: Player, work: Callable[[], object], number: int) -> str:
+    """Where the work ends with the error that this number stands for; it may find a way around the problem, or end with
+    no other."""
     try:
-        player.update()
-    except leaf as error:
-        return bool(error.where)
-    return False
+        work()
+    except LadingError as error:
+        place = "state" if error.where.startswith(os.fspath(player.state)) else "tree"
+        if type(error) is not (STATE_LEAVES if place == "state" else LEAVES)[number]:
+            raise
+        return place if error.where else ""
+    return ""
 
 
 def test_a_disk_that_is_too_small_is_told_before_the_download(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,13 +152,13 @@ def test_a_disk_that_really_fills_up(rig: Rig, tmp_path: Path, monkeypatch: pyte
     big = {f"data/{n}.pak": Entry(noise(100_000, n)) for n in range(10)}
     rig.publish(big)
     with small_disk(tmp_path / "disk", 2 * MIB) as disk:
-        player = Player(disk / "installed", rig.store)
+        player = rig.player(disk / "installed")
         with pytest.raises(DiskFull):
             player.install()
         assert player.content.requests == 0
         monkeypatch.setattr("client.journey._SPARE", 0)
         hog = Hog(rig.store, disk / "ballast")
-        player = Player(disk / "installed", hog, threads=1)
+        player = rig.player(disk / "installed", hog, threads=1)
         with pytest.raises(DiskFull):
             player.install()
         paid = player.content.received_bytes
@@ -150,11 +176,16 @@ def nobodys() -> Iterator[Path]:
         yield folder
 
 
+def nobodys_player(rig: Rig, home: Path, root: str) -> Player:
+    """Somebody who may write nowhere but in their own folder."""
+    return Player(home / root, rig.store, home / "state", rig.clock)
+
+
 def test_a_target_that_cannot_be_written(rig: Rig, nobodys: Path) -> None:
     """Named before anything is fetched; nothing is left there."""
     (nobodys / "games").mkdir()
     (nobodys / "games").chmod(0o555)
-    player = Player(nobodys / "games" / "toy", rig.store)
+    player = nobodys_player(rig, nobodys, "games/toy")
     with pytest.raises(PathUnusable) as refused:
         player.install()
     assert refused.value.where.startswith(os.fspath(nobodys / "games"))
@@ -164,7 +195,7 @@ def test_a_target_that_cannot_be_written(rig: Rig, nobodys: Path) -> None:
 
 def test_an_installation_that_may_only_be_read(rig: Rig, nobodys: Path) -> None:
     """It can be looked at and verified; an update is refused before it begins, in whichever folder the change lies."""
-    player = Player(nobodys / "toy", rig.store)
+    player = nobodys_player(rig, nobodys, "toy")
     player.install(build=1)
     own, data = player.root / ".lading", player.root / "data" / "old"
     data.chmod(0o555)
@@ -190,7 +221,7 @@ def test_an_installation_that_may_only_be_read(rig: Rig, nobodys: Path) -> None:
 
 def test_an_installed_file_that_cannot_be_read(rig: Rig, nobodys: Path) -> None:
     """A wound of its own kind; what it holds is fetched instead of copied."""
-    player = Player(nobodys / "toy", rig.store)
+    player = nobodys_player(rig, nobodys, "toy")
     player.install(build=1)
     (player.root / "data/pak").chmod(0)
     wounds = player.verify(full=True).wounds
@@ -200,9 +231,10 @@ def test_an_installed_file_that_cannot_be_read(rig: Rig, nobodys: Path) -> None:
     assert_settled(player, NEW)
 
 
-def test_a_source_that_cannot_be_read(rig: Rig, nobodys: Path) -> None:
+def test_a_source_that_cannot_be_read(nobodys: Path) -> None:
     """The publish is refused by name; the store serves what it served."""
-    twin = Rig(nobodys, store=rig.store)
+    twin = Rig(nobodys)
+    twin.publish(OLD)
     player = twin.player()
     player.install()
     with pytest.raises(PathUnusable) as refused:

@@ -1,7 +1,8 @@
-"""Kills a run at a chosen step on the file system: that call does not happen, nor does any later one.
+"""Kills a run at a chosen step on the file system, or at a chosen call to a store.
 
-What a process cannot do when it is dead, its `finally` blocks cannot do here either: they meet the same death. Or the
-system refuses that one step, and the process lives on.
+On the file system that call does not happen, nor does any later one: what a process cannot do when it is dead, its
+`finally` blocks cannot do here either, they meet the same death. Or the system refuses that one step, and the process
+lives on.
 """
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-STEPS = ("open", "pwrite", "replace", "unlink", "link", "symlink", "mkdir", "rmdir", "chmod", "fchmod")
+from chunkstore.wrappers.fault import Fault, FaultyStore
+
+STEPS = ("open", "pwrite", "replace", "rename", "unlink", "link", "symlink", "mkdir", "rmdir", "chmod", "fchmod")
+CHANGING = ("put", "replace", "delete")
+READING = ("get", "get_range", "list", "stat")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -70,3 +75,23 @@ def killed_at(moment: int, work: Callable[[], object]) -> bool:
     except Killed:
         return True
     return False
+
+
+def die_before(work: Callable[[], Any]) -> Any:
+    """The call does not happen."""
+    raise Killed
+
+
+def die_after(work: Callable[[], Any]) -> Any:
+    """The call takes effect, and nobody learns of it."""
+    work()
+    raise Killed
+
+
+def deaths(counted: FaultyStore) -> Iterator[Fault]:
+    """A death at each call that was counted: before it, and where it changes something after it, too."""
+    for verb in CHANGING + READING:
+        for call in range(1, counted.calls(verb) + 1):
+            yield Fault(verb, call, die_before)
+            if verb in CHANGING:
+                yield Fault(verb, call, die_after)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -90,6 +91,14 @@ class Rig:
     def registry(self, store: ObjectStore | None = None) -> BareRegistry:
         """What the publisher has of it."""
         return registry_of(store or self.store, self.folder / "state", self.clock)
+
+    def copy(self, folder: Path) -> Rig:
+        """The same store, the same publisher and the same installations, in another folder."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        store = MemoryStore(self.clock)
+        for entry in self.store.list(""):
+            store.put(entry.key, self.store.get(entry.key, limit=1 << 30).data)
+        return Rig(folder, self.average, store, FakeClock(self.clock.now()), self.random_bytes)
 
     def player(self, root: str | Path = "installed", store: ObjectStore | None = None, **how: Any) -> Player:
         """An installation in a folder, of that name or anywhere. Those of one name have one state folder."""
