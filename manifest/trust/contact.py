@@ -6,8 +6,9 @@ Afterwards the root that was believed is kept in a trust folder and never asked 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from chunkstore.errors import Corrupt, NotFound, Refused
@@ -83,18 +84,21 @@ def _by_voucher(game: str, store: ObjectReader, trust: Path, pin: RegistryPin, m
 
 def _by_memory(game: str, store: ObjectReader, trust: Path, known: Sequence[RootPin]) -> TrustFolder | None:
     """A root that is believed on this machine already, if the store serves it."""
-    folders = {folder.about.pin.digest: folder for folder in TrustFolder.all(trust)}
-    pins = [folder.about.pin for folder in folders.values() if folder.about.binding.game == game]
     served: dict[int, bytes] = {}
-    for pin in (*known, *pins):
+    for pin in chain(known, _believed_once(game, trust)):
         if pin.version not in served:
             try:
                 served[pin.version] = read_root(store, game, pin.version)
             except NotFound:
                 served[pin.version] = b""
         if RootPin.of(served[pin.version], pin.version) == pin:
-            return folders.get(pin.digest) or _keep(game, trust, pin, served[pin.version])
+            return TrustFolder.open(trust, pin.digest) or _keep(game, trust, pin, served[pin.version])
     return None
+
+
+def _believed_once(game: str, trust: Path) -> Iterator[RootPin]:
+    """The pins of a game's trust folders, which are found among those of all games: ask whoever knows them first."""
+    yield from (folder.about.pin for folder in TrustFolder.all(trust) if folder.about.binding.game == game)
 
 
 def _by_decision(game: str, store: ObjectReader, trust: Path, contact: Contact, chosen: Pin | None) -> TrustFolder:
