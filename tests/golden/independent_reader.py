@@ -6,7 +6,6 @@ know. It refuses what would make it write or allocate wrongly, not every breach 
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from typing import Any, NamedTuple
 import msgpack
 import zstandard
 from blake3 import blake3
+
+from tests.golden.independent_trust import Game, expect, parse, verify
 
 ID = "id"
 TYPES = {"|u1": "B", "<u2": "H", "<u4": "I", "<u8": "Q"}
@@ -61,10 +62,6 @@ DIFF = {
 }
 
 
-class Broken(Exception):
-    """Something that the page tells readers to refuse."""
-
-
 class Chunk(NamedTuple):
     size: int
     id: bytes
@@ -106,11 +103,6 @@ class Head:
     placement: bytes
     placement_size: int
     diffs: Sequence[tuple[bytes, int, bytes, int]]
-
-
-def expect(true: bool, what: str) -> None:
-    if not true:
-        raise Broken(what)
 
 
 def digest(data: bytes) -> bytes:
@@ -293,25 +285,40 @@ def read_pack(data: bytes) -> set[tuple[Chunk, Place]]:
     return found
 
 
+def rolled_out(channel: Mapping[str, Any], install_id: bytes) -> int:
+    """The build that a channel has for the installation of this id."""
+    build, previous = channel["build"], channel["previous"]
+    if channel["rollout"] >= 10_000 or not previous or previous < channel["minimum"]:
+        return int(build)
+    bucket = struct.unpack("<Q", digest(install_id + struct.pack("<Q", build))[:8])[0] % 10_000
+    return int(build if bucket < channel["rollout"] else previous)
+
+
 def read_frame(kind: int, stored: bytes, raw: int) -> bytes:
     expect(kind in (0, 1), "a frame of an unknown kind")
     return open_container(stored, raw) if kind else stored
 
 
 class Store:
-    """A store's folder."""
+    """A store's folder, as of a moment."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, now: float) -> None:
         self.root = root
-        expect(self._json("lading.json")["format"] == 1, "a store of another format")
+        self.now = now
+        document = parse((root / "lading.json").read_bytes())
+        expect(document["format"] == 1, "a store of another format")
 
-    def state(self, game: str) -> Any:
-        pointer = self._json(f"tuf/{game}/timestamp.json")
-        data = (self.root / f"tuf/{game}/state/{pointer['state']}.json").read_bytes()
-        state = json.loads(data)
-        expect(digest(data).hex() == pointer["state"] and len(data) == pointer["size"], "the state is another one")
-        expect((state["game"], state["version"]) == (game, pointer["version"]), "the state is of something else")
-        return state
+    def game(self, game: str, pin: str) -> Game:
+        """Builds and channels of a game, signed by whom the pin says."""
+
+        def read(name: str, limit: int) -> bytes | None:
+            path = self.root / "tuf" / game / name
+            if not path.exists():
+                return None
+            expect(path.stat().st_size <= limit, "a file is too long")
+            return path.read_bytes()
+
+        return verify(read, game, pin, self.now)
 
     def manifest(self, scope: str, name: str, size: int) -> bytes:
         return self._payload(f"s/{scope}/manifests/{name[:2]}/{name}", name, size)
@@ -331,13 +338,13 @@ class Store:
         expect(digest(data) == name, "a pack is another one")
         return data
 
-    def rebuild(self, game: str, number: int, target: Path) -> None:
+    def rebuild(self, game: Game, number: int, target: Path) -> None:
         """The tree of all depots of a build, whatever their tags and platforms."""
-        state = self.state(game)
+        build = game.builds[number]
+        expect(not build["withdrawn"], "the build was withdrawn")
         target.mkdir(mode=0o755)
-        build = next(build for build in state["builds"] if build["number"] == number)
         for ref in build["depots"].values():
-            self._rebuild_depot(state["scope"], ref, target)
+            self._rebuild_depot(game.scope, ref, target)
         for folder in filter(Path.is_dir, target.rglob("*")):
             folder.chmod(0o755)
 
@@ -378,6 +385,3 @@ class Store:
         payload = open_container((self.root / key).read_bytes(), size)
         expect(digest(payload).hex() == name, "an object is not what its key names")
         return payload
-
-    def _json(self, key: str) -> Any:
-        return json.loads((self.root / key).read_bytes())

@@ -1,14 +1,14 @@
 """Writes the golden files anew: `python -m tests.golden.remake`, after a format has got another number and not before.
 
-They pin what readers stand on: where chunks end, the bytes and ids of payloads, and that containers written by an older
-encoder still decode. What an encoder makes today is pinned nowhere; it differs between versions of zstd.
+They pin what readers stand on: where chunks end, the bytes and ids of payloads, those of signed metadata, and that
+containers written by an older encoder still decode. What an encoder makes today is pinned nowhere; it differs between
+versions of zstd.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,18 +22,15 @@ from chunkstore.frames import FrameKind, encode_frame
 from chunkstore.ids import digest_of
 from chunkstore.packs import PackBuilder
 from chunkstore.placements import Placement, encode_placement
-from chunkstore.stores.memory import MemoryStore
 from delta.diff import make_diff
-from manifest.documents import Build, Channel, DepotRef, GameState
 from manifest.heads import DiffRef, Head, encode_head
-from manifest.keys import state_key
 from manifest.kinds import Kind
 from manifest.model import Manifest
 from manifest.payload import encode_manifest
-from manifest.plain import write_game
-from tests.kit.clock import FakeClock
+from tests.golden import signed
 
 HERE = Path(__file__).parent
+TUF = HERE / "tuf"
 SMALL = CutParameters(256, 64, 1024, 1)
 CUTS: Mapping[str, tuple[CutParameters, int]] = {"default": (DEFAULT, 1 << 21), "small": (SMALL, 1 << 14)}
 """Parameters, and how many bytes of `stream("cuts")` are cut by them."""
@@ -125,29 +122,6 @@ def head() -> Head:
     return Head(digest_of(placement_payload()), len(placement_payload()), (ref,))
 
 
-def state() -> GameState:
-    """A game with two builds and two channels, as a store gives it back."""
-    refs = []
-    for each in (manifest(), manifest(changed=True)):
-        payload = encode_manifest(each)
-        sizes = (len(payload), len(each.paths), len(each.chunk_ids), each.installed_size)
-        refs.append(DepotRef(digest_of(payload).hex(), *sizes, platform="linux", language="de"))
-    builds = {
-        1: Build(1, "1.0", {"main": refs[0]}, 1_750_000_000, notes="Первая\n"),
-        2: Build(2, "1.1", {"main": refs[1], "extra": replace(refs[0], optional=True)}, 1_750_000_100, critical=True),
-    }
-    channels = {"stable": Channel("stable", 2, 4, previous=1, rollout=2500, minimum=1), "beta": Channel("beta", 2, 1)}
-    return GameState("game", "shared", version=6, builds=builds, channels=channels)
-
-
-def documents() -> tuple[bytes, bytes]:
-    """The state's document and the pointer to it."""
-    store = MemoryStore(FakeClock())
-    write_game(store, state())
-    (key,) = (entry.key for entry in store.list(state_key("game", "")[:15]))
-    return store.get(key, limit=1 << 20).data, store.get("tuf/game/timestamp.json", limit=4096).data
-
-
 def pack() -> bytes:
     """A pack of three frames, of both kinds."""
     builder = PackBuilder(bytes(range(16)))
@@ -165,8 +139,6 @@ PAYLOADS: Mapping[str, Callable[[], bytes]] = {
     "placement.payload": placement_payload,
     "diff.payload": diff_payload,
     "head.msgpack": lambda: encode_head(head()),
-    "state.json": lambda: documents()[0],
-    "timestamp.json": lambda: documents()[1],
 }
 """Files that are the same whoever makes them."""
 
@@ -186,3 +158,6 @@ if __name__ == "__main__":
     for name, make in {**PAYLOADS, **CONTAINERS}.items():
         (HERE / name).write_bytes(make())
     (HERE / "ids.json").write_text(json.dumps(ids(), indent=1) + "\n")
+    for name, data in {**signed.files(), "bundle": signed.bundle()}.items():
+        (TUF / name).parent.mkdir(exist_ok=True)
+        (TUF / name).write_bytes(data)

@@ -12,16 +12,11 @@ from chunkstore.frames import FrameKind, decode_frame, verify_run
 from chunkstore.ids import digest_of
 from chunkstore.packs import index_of
 from chunkstore.placements import decode_placement
-from chunkstore.stores.memory import MemoryStore
-from delta.diff import apply_diff
-from manifest.documents import parse_json
+from delta.diff import Rows, apply_diff
 from manifest.heads import decode_head
-from manifest.keys import state_key, timestamp_key
 from manifest.payload import decode_manifest, encode_manifest
-from manifest.plain import read_game
-from tests.golden.remake import CUTS, HERE, PACKED, PAYLOADS, head, manifest, placement, state, stream
+from tests.golden.remake import CUTS, HERE, PACKED, PAYLOADS, head, manifest, placement, stream
 from tests.kit.builds import assert_same_manifest, names_of, placed_chunks
-from tests.kit.clock import FakeClock
 
 
 def golden(name: str) -> bytes:
@@ -60,8 +55,8 @@ def test_a_placement_is_read_as_ever() -> None:
 def test_a_diff_leads_where_it_always_did() -> None:
     new = manifest(changed=True)
     wanted = digest_of(golden("next.payload"))
-    counts = {"files": len(new.paths), "chunks": len(new.chunk_ids)}
-    applied = apply_diff(decode_manifest(golden("manifest.payload")), golden("diff.payload"), wanted=wanted, **counts)
+    old, rows = decode_manifest(golden("manifest.payload")), Rows(len(new.paths), len(new.chunk_ids))
+    applied = apply_diff(old, golden("diff.payload"), wanted=wanted, rows=rows)
     assert applied.payload == golden("next.payload") == encode_manifest(new)
     missing = [row for row, source in enumerate(applied.sources.tolist()) if source < 0]
     places = placed_chunks(placement(new.chunk_sizes.tolist()))
@@ -70,15 +65,6 @@ def test_a_diff_leads_where_it_always_did() -> None:
 
 def test_a_head_is_read_as_ever() -> None:
     assert decode_head(golden("head.msgpack")) == head()
-
-
-def test_a_game_is_read_as_ever() -> None:
-    store = MemoryStore(FakeClock())
-    store.put(state_key("game", digest_of(golden("state.json")).hex()), golden("state.json"))
-    store.put(timestamp_key("game"), golden("timestamp.json"))
-    found = read_game(store, "game")
-    assert (found.version, found.builds, found.channels) == (7, state().builds, state().channels)
-    assert parse_json(golden("state.json"), "state")["scope"] == found.scope == "shared"
 
 
 def test_a_pack_is_read_as_ever() -> None:

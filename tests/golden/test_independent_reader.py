@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
@@ -14,7 +15,9 @@ import pytest
 from blake3 import blake3
 
 from chunkstore.stores.folder import FolderStore
-from tests.golden import independent_cutter, independent_reader
+from client.resolve import rolled_out
+from manifest.documents import Channel
+from tests.golden import independent_cutter, independent_reader, independent_trust
 from tests.golden.independent_cutter import cut
 from tests.golden.independent_reader import (
     Head,
@@ -31,6 +34,8 @@ from tests.golden.independent_reader import (
     read_placement,
     write_manifest,
 )
+from tests.golden.independent_trust import Broken, Game
+from tests.kit.clock import FakeClock
 from tests.kit.game import Entry, noise, write_tree
 from tests.kit.published import GAME, Published
 from tests.kit.rig import Rig
@@ -51,15 +56,31 @@ class Depot:
 
 @dataclass(frozen=True)
 class Case:
-    """A store, and for each build of its game a folder that is equal to it."""
+    """A store, who signed it, and for each build of its game a folder that is equal to it."""
 
-    store: Path
+    folder: Path
+    state: Path
     sources: dict[int, Path]
+
+    @property
+    def store(self) -> Store:
+        """The store at the moment at which the tests' clocks stand."""
+        return Store(self.folder, FakeClock().now() + 1_000)
+
+    @property
+    def pin(self) -> str:
+        """What the publisher says of the first root."""
+        (pin,) = (file.read_text() for file in self.state.glob(f"*/keys/{GAME}/pin"))
+        return pin
+
+    @property
+    def game(self) -> Game:
+        """Builds and channels, verified."""
+        return self.store.game(GAME, self.pin)
 
     def depots(self) -> Iterator[Depot]:
         """Each distinct manifest, with what its head leads to."""
-        store = Store(self.store)
-        builds = store.state(GAME)["builds"]
+        store, builds = self.store, self.game.builds.values()
         for ref in {ref["manifest"]: ref for build in builds for ref in build["depots"].values()}.values():
             payload = store.manifest(GAME, ref["manifest"], ref["payload_size"])
             head, manifest = store.head(GAME, ref["manifest"]), read_manifest(payload)
@@ -82,29 +103,55 @@ def builds_in_depots(folder: Path) -> Case:
     rig.publish(changed)
     rig.publish({**VOICES, "voices/en/c.ogg": Entry(b"c")}, depot="voices", tags=TAGS)
     trees = {1: main, 2: main | VOICES, 3: changed | VOICES, 4: changed | VOICES | {"voices/en/c.ogg": Entry(b"c")}}
-    return Case(folder / "store", {number: write_tree(folder / str(number), tree) for number, tree in trees.items()})
+    return Case(
+        folder / "store",
+        folder / "state",
+        {number: write_tree(folder / str(number), tree) for number, tree in trees.items()},
+    )
 
 
 @pytest.fixture(scope="module", params=["command line", "depots"])
 def case(request: pytest.FixtureRequest, three_builds: Published, tmp_path_factory: pytest.TempPathFactory) -> Case:
     if request.param == "depots":
         return builds_in_depots(tmp_path_factory.mktemp("depots"))
-    return Case(three_builds.store, {build: three_builds.source(build) for build in (1, 2, 3)})
+    sources = {build: three_builds.source(build) for build in (1, 2, 3)}
+    return Case(three_builds.store, three_builds.state, sources)
 
 
 def test_the_reader_knows_nothing_of_the_program() -> None:
-    for module in (independent_reader, independent_cutter):
+    for module in (independent_reader, independent_cutter, independent_trust):
         tree = ast.parse(inspect.getsource(module))
         imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-        known = {"blake3", "collections", "dataclasses", "hashlib", "itertools", "json", "msgpack", "pathlib"}
-        assert {name.split(".")[0] for name in imported} <= known | {"__future__", "struct", "typing", "zstandard"}
+        foreign = {"blake3", "cryptography", "msgpack", "zstandard"}
+        known = sys.stdlib_module_names | foreign
+        assert {name for name in imported if name.split(".")[0] not in known} <= {"tests.golden.independent_trust"}
 
 
 def test_every_build_is_rebuilt(case: Case, tmp_path: Path) -> None:
     for number, source in case.sources.items():
-        Store(case.store).rebuild(GAME, number, tmp_path / str(number))
+        case.store.rebuild(case.game, number, tmp_path / str(number))
         assert_same_tree(tmp_path / str(number), source)
+
+
+def test_channels_lead_to_builds(case: Case) -> None:
+    assert case.game.channels["stable"]["build"] == case.game.newest == max(case.sources) == max(case.game.builds)
+    assert case.game.scope == GAME
+
+
+@pytest.mark.parametrize(
+    ("rollout", "previous", "minimum"), [(10_000, 1, 0), (2_500, 1, 0), (0, 1, 1), (2_500, 1, 2), (0, 0, 0)]
+)
+def test_a_rollout_reaches_whom_the_page_says(rollout: int, previous: int, minimum: int) -> None:
+    channel = Channel("stable", 7, 3, previous=previous, rollout=rollout, minimum=minimum)
+    fields = {"build": 7, "previous": previous, "rollout": rollout, "minimum": minimum}
+    ids = [noise(16, "install", number) for number in range(200)]
+    assert [independent_reader.rolled_out(fields, each) for each in ids] == [rolled_out(channel, i.hex()) for i in ids]
+
+
+def test_what_is_signed_by_others_is_not_believed(case: Case, tmp_path: Path) -> None:
+    with pytest.raises(Broken, match="pinned"):
+        case.store.game(GAME, f"sha256:{'0' * 64}")
 
 
 def test_a_manifest_has_one_form(case: Case) -> None:
@@ -118,7 +165,7 @@ def test_every_diff_leads_to_its_manifest_and_places_what_is_new(case: Case) -> 
         chunks = depot.manifest.chunks
         for origin, _, diff, size in depot.head.diffs:
             old = depots[origin].manifest
-            payload, new = apply_diff(old, Store(case.store).diff(GAME, diff, size))
+            payload, new = apply_diff(old, case.store.diff(GAME, diff, size))
             assert payload == depot.payload
             assert new == {row: depot.places[row] for row in new}
             assert {chunks[row] for row in new} == set(chunks) - set(old.chunks)
@@ -129,7 +176,7 @@ def test_every_diff_leads_to_its_manifest_and_places_what_is_new(case: Case) -> 
 def test_packs_hold_what_placements_say(case: Case) -> None:
     for depot in case.depots():
         packs = {place.pack for place in depot.places}
-        held = set().union(*(read_pack(Store(case.store).pack(GAME, pack)) for pack in packs))
+        held = set().union(*(read_pack(case.store.pack(GAME, pack)) for pack in packs))
         assert set(zip(depot.manifest.chunks, depot.places, strict=True)) <= held
 
 
@@ -140,9 +187,8 @@ def test_both_kinds_of_frames_are_met(case: Case) -> None:
 
 def test_files_are_cut_as_the_page_says(case: Case) -> None:
     """Of one build: a byte at a time in Python is slow."""
-    store = Store(case.store)
-    for ref in store.state(GAME)["builds"][1]["depots"].values():
-        manifest = read_manifest(store.manifest(GAME, ref["manifest"], ref["payload_size"]))
+    for ref in case.game.builds[2]["depots"].values():
+        manifest = read_manifest(case.store.manifest(GAME, ref["manifest"], ref["payload_size"]))
         algorithm, *parameters = manifest.header["cut"]
         assert algorithm == "fastcdc-2020"
         sizes = iter(chunk.size for chunk in manifest.chunks)
