@@ -9,6 +9,12 @@ import base64
 import binascii
 import re
 import subprocess
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from contextlib import suppress
+from subprocess import PIPE
+from threading import Thread
+from typing import IO, Any, TypeVar
 
 from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -16,11 +22,20 @@ from securesystemslib.exceptions import KeyMismatchError, UnverifiedSignatureErr
 from securesystemslib.signer import CryptoSigner, Key, SecretsHandler, Signature, Signer, SSlibKey
 
 from chunkstore.errors import LocalProblem
-from manifest.trust.keyring import BadKeyFile, HeldKey, Keyring, PassphraseWrong, keyid_of
+from manifest.documents import found_at
+from manifest.trust.keyfile import BadKeyFile, HeldKey, keyid_of
+from manifest.trust.keyring import Keyring
 
 COMMAND_SECONDS = 120
 """So long a signing command may take: somebody may have to touch a token."""
 
+MAX_OUTPUT = 4 * 1024
+"""Bytes of the longest standard output of a signing command, whatever form its signature has."""
+
+MAX_COMPLAINT = 64 * 1024
+"""Bytes of the longest standard error of a signing command."""
+
+_T = TypeVar("_T")
 _RAW = 64
 _HEX = re.compile(rb"[0-9A-Fa-f]{128}")
 
@@ -36,19 +51,14 @@ def signer_of(keyring: Keyring, key: HeldKey) -> Signer:
 
 
 def _file_signer(keyring: Keyring, key: HeldKey) -> CryptoSigner:
-    where = str(key.path)
-    pem = keyring.document(key)["pem"].encode()
-    passphrase = keyring.passphrase() if key.encrypted else None
-    if key.encrypted and not passphrase:
-        raise PassphraseWrong("the key cannot be opened without its passphrase", where=where)
-    try:
-        return CryptoSigner(load_pem_private_key(pem, passphrase), public_key_of(key.public))
-    except KeyMismatchError as error:
-        raise BadKeyFile("the private key does not belong to the public key", where=where) from error
-    except (ValueError, UnsupportedAlgorithm, InternalError) as error:
-        if key.encrypted:
-            raise PassphraseWrong("the passphrase does not open the key", where=where) from error
-        raise BadKeyFile("the private key is damaged", where=where) from error
+    with found_at(str(key.path)):
+        pem = keyring.private_key(key)
+        try:
+            return CryptoSigner(load_pem_private_key(pem, None), public_key_of(key.public))
+        except KeyMismatchError as error:
+            raise BadKeyFile("the private key does not belong to the public key") from error
+        except (ValueError, UnsupportedAlgorithm, InternalError) as error:
+            raise BadKeyFile("the private key is damaged") from error
 
 
 class CommandSigner(Signer):
@@ -86,18 +96,66 @@ class CommandSigner(Signer):
 
     def _run(self, payload: bytes) -> bytes:
         try:
-            done = subprocess.run(self._command, input=payload, capture_output=True, timeout=self._seconds, check=False)
+            process = subprocess.Popen(self._command, bufsize=0, stdin=PIPE, stdout=PIPE, stderr=PIPE)
         except OSError as error:
             raise self._failed(f"the signing command cannot be started: {error.strerror}") from error
-        except subprocess.TimeoutExpired:  # it names every word of the command, and some may be secret
-            raise self._failed(f"the signing command did not end within {self._seconds:g} seconds") from None
-        if done.returncode:
-            said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-            raise self._failed(f"the signing command ended with {done.returncode}", cause=f"It said: {said!r:.200}")
-        return done.stdout
+        with process:
+            try:
+                output, complaint = self._talk(process, payload)
+            finally:
+                process.kill()
+        if process.returncode:
+            said = complaint.decode(errors="replace").strip().rpartition("\n")[2]
+            raise self._failed(f"the signing command ended with {process.returncode}", cause=f"It said: {said!r:.200}")
+        return output
+
+    def _talk(self, process: subprocess.Popen[bytes], payload: bytes) -> tuple[bytes, bytes]:
+        """All that the command writes until it ends, which it has to do in time and within bounds."""
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        _aside(_feed, process.stdin, payload)
+        output = _aside(self._read, process.stdout, MAX_OUTPUT)
+        complaint = _aside(self._read, process.stderr, MAX_COMPLAINT)
+        tasks: list[Future[Any]] = [output, complaint, _aside(process.wait)]
+        done, late = wait(tasks, self._seconds, FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+        if late:
+            raise self._failed(f"the signing command did not end within {self._seconds:g} seconds")
+        return output.result(), complaint.result()
+
+    def _read(self, pipe: IO[bytes], limit: int) -> bytes:
+        data = b""
+        while chunk := pipe.read(limit + 1 - len(data)):
+            data += chunk
+            if len(data) > limit:
+                raise self._failed(f"the signing command wrote more than {limit} bytes")
+        return data
 
     def _failed(self, message: str, cause: str = "") -> SigningCommandFailed:
         return SigningCommandFailed(message, where=self._command[0], cause=cause)
+
+
+def _feed(pipe: IO[bytes], payload: bytes) -> None:
+    rest = memoryview(payload)
+    with suppress(OSError, ValueError), pipe:  # a command need not read what it is given
+        while rest:
+            rest = rest[pipe.write(rest) :]
+
+
+def _aside(work: Callable[..., _T], *args: Any) -> Future[_T]:
+    """Work in a thread that nobody has to wait for: a pipe stays open as long as a grandchild of ours holds it."""
+    future: Future[_T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work(*args))
+        except (SigningCommandFailed, OSError, ValueError) as error:
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return future
 
 
 def _signature_in(output: bytes) -> bytes | None:

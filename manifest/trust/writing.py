@@ -23,8 +23,9 @@ from manifest.documents import (
 from manifest.keys import bundle_key, metadata_key, timestamp_key
 from manifest.trust.bundle import encode_bundle
 from manifest.trust.draft import Draft
+from manifest.trust.keyfile import HeldKey
 from manifest.trust.keyplan import SignaturesMissing
-from manifest.trust.keyring import HeldKey, Keyring
+from manifest.trust.keyring import Keyring
 from manifest.trust.partials import adopt_partial, forget_partials, keep_partial
 from manifest.trust.roles import BINS, BUILDS, CHANNELS, KEYS_OF, LIMITS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, kind_of
 from manifest.trust.signers import signer_of
