@@ -15,7 +15,8 @@ from cli.words import Verb
 def doctor(run: Run) -> Outcome:
     """Check that this machine and its settings are fit for work.
 
-    With a store, also that it can be reached. Changes nothing; ends as the first check that failed.
+    Looks at the keys that lie here, too, and with a store at its games. Changes nothing; ends as the first check that
+    failed.
     """
     from cli.checkup import check_up
 
@@ -24,9 +25,10 @@ def doctor(run: Run) -> Outcome:
     rows = []
     lines = []
     for finding in findings:
-        state = "failed" if finding.error else "warning" if finding.warning else "ok"
-        advice = finding.error.next if finding.error else ""
-        said = ": ".join(part for part in (finding.detail, finding.warning) if part)
+        state = "failed" if finding.error else "warning" if finding.said.warning else "ok"
+        advice = finding.error.next if finding.error else finding.said.next
+        said = ": ".join(part for part in (finding.said.detail, finding.said.warning) if part)
         rows.append({"check": finding.check, "state": state, "detail": said, "next": advice})
         lines.append(f"{state:<8} {finding.check:<13} {said}")
+        lines += [f"{'':<22} {advice}"] if advice and not finding.error else []
     return Outcome({"checks": rows}, text="\n".join(lines), error=failures[0] if failures else None)
