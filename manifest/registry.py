@@ -401,9 +401,13 @@ class BareRegistry(BareReader):
         from manifest.trust.writing import commit  # noqa: PLC0415
 
         pen = self.pen
-        if lowest_build(after) < lowest_build(before):  # nobody who comes in between is told to refuse what is live
-            vouch(pen, before, min_build=lowest_build(after))
-        state = commit(pen, before, after, signed=signed)
+
+        def ready() -> None:
+            signed()
+            if lowest_build(after) < lowest_build(before):  # nobody who comes in between is told to refuse what is live
+                vouch(pen, before, min_build=lowest_build(after))
+
+        state = commit(pen, before, after, signed=ready)
         vouch(pen, state)
         return state
 

@@ -98,10 +98,13 @@ def check_fits(registry: RegistryWriter, state: GameState, candidate: Candidate,
 
 
 def planned_build(state: GameState, candidate: Candidate, number: int) -> Build:
-    """The build that a candidate makes on top of `state`. Raises `BuildMissing` if there is no such parent."""
+    """The build that a candidate makes on top of `state`. Raises `BuildMissing` if there is no such parent.
+
+    Its players may be led back to what they had before: the channel's build, or else the newest.
+    """
     release = candidate.release
     before = state.channels.get(release.channel) if release.channel else None
-    parent = parent_build(state, release)
+    newest = newest_live(state)
     return Build(
         number=number,
         version=release.version or str(number),
@@ -110,7 +113,7 @@ def planned_build(state: GameState, candidate: Candidate, number: int) -> Build:
         notes=release.notes,
         notes_id=candidate.notes_id,
         critical=release.critical,
-        rollback_to=before.build if before else parent.number if parent else 0,
+        rollback_to=before.build if before else newest.number if newest else 0,
     )
 
 
@@ -133,6 +136,11 @@ def parent_build(state: GameState, release: Release) -> Build | None:
         return state.build(release.parent) if release.parent else None
     if release.channel and release.channel in state.channels:
         return state.build(state.channels[release.channel].build)
+    return newest_live(state)
+
+
+def newest_live(state: GameState) -> Build | None:
+    """The newest build that was not withdrawn."""
     live = [number for number, build in state.builds.items() if not build.withdrawn]
     return state.builds[max(live)] if live else None
 

@@ -7,7 +7,7 @@ with chunks whose pack is there right now; never from a local guess. Grows by th
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from chunkstore.ids import DIGEST_SIZE
 from chunkstore.idtable import IdTable
 from chunkstore.packs import PackIndex
 from chunkstore.placements import Placement, join
-from manifest.documents import GameState
+from manifest.documents import DepotRef, GameState
 from manifest.payload import UnknownFeature, decode_manifest
 from manifest.placed import read_placement
 from manifest.registry import RegistryWriter
@@ -94,9 +94,14 @@ def placement_of_pack(pack: str, index: PackIndex) -> Placement:
 
 
 def load_known(
-    registry: RegistryWriter, state: GameState, depot: str, packs: Mapping[str, int], expected: int
+    registry: RegistryWriter,
+    state: GameState,
+    depot: str,
+    packs: Mapping[str, int],
+    expected: int,
+    sealed: Iterable[DepotRef] = (),
 ) -> KnownChunks:
-    """What a publish of this depot, of about `expected` chunks, is deduplicated against.
+    """What a publish of this depot, of about `expected` chunks, is deduplicated against: live builds, and `sealed`.
 
     `packs` are those that are there, with their sizes.
 
@@ -105,6 +110,7 @@ def load_known(
     known = KnownChunks(expected)
     refs = {ref.manifest: ref for build in state.builds.values() for ref in build.depots.values()}
     wanted = {manifest: refs[manifest] for _, manifest in state.newest_manifests(depot)[:DEDUP_DEPTH]}
+    wanted.update((ref.manifest, ref) for ref in sealed)
     for game in (state, *_neighbours(registry, state)):
         for channel in game.channels.values():
             for number in {channel.build, channel.previous} & game.builds.keys():

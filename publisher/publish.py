@@ -21,7 +21,7 @@ from chunkstore.packs import NONCE_SIZE
 from chunkstore.placements import Placement
 from chunkstore.store import Buffer
 from manifest.documents import MAX_INLINE_NOTES, Build, GameMissing, GameState
-from manifest.events import Phase, WarningEvent
+from manifest.events import NullSink, Phase, WarningEvent
 from manifest.kinds import Kind
 from manifest.model import Manifest
 from manifest.payload import decode_manifest, encode_manifest
@@ -41,7 +41,7 @@ from publisher.channels import ChannelChange, set_channel
 from publisher.commit import Commit, check_fits, commit, parent_build, planned_build, same_build
 from publisher.diffs import write_diffs
 from publisher.filecache import FileCache, unchanged_rows
-from publisher.known import UNREADABLE, KnownChunks, load_known
+from publisher.known import DEDUP_DEPTH, UNREADABLE, KnownChunks, load_known
 from publisher.pipeline import Pipeline, Tally
 from publisher.resume import PackJournal, learn_packs
 from publisher.scan import Scan, scan
@@ -212,8 +212,7 @@ class _Publish:
         """The number under which the candidate was sealed before, if a new one is not wanted."""
         if not (self.request.if_changed or candidate.release.version):
             return None
-        others = waiting(self.world.registry, self.state, self.world.sink)
-        return same_candidate(others, candidate, if_changed=self.request.if_changed)
+        return same_candidate(self._sealed, candidate, if_changed=self.request.if_changed)
 
     def planned(self, candidate: Candidate) -> Build:
         """The build that would be made now."""
@@ -295,9 +294,17 @@ class _Publish:
         """What is in the store already; asked once, and only if a file was read."""
         registry = self.world.registry
         packs = registry.packs(self.state.scope)
-        known = load_known(registry, self.state, self.request.depot.name, packs, self._expected)
+        depot = self.request.depot.name
+        # Only what is to be signed elsewhere relies on what nobody signed yet.
+        sealed = [other.ref for _, other in self._sealed if other.depot == depot] if self.request.candidate else []
+        known = load_known(registry, self.state, depot, packs, self._expected, sealed[-DEDUP_DEPTH:])
         learn_packs(registry, self.state.scope, self._journal, packs, known)
         return known
+
+    @cached_property
+    def _sealed(self) -> list[tuple[int, Candidate]]:
+        """The candidates that wait."""
+        return list(waiting(self.world.registry, self.state, NullSink()))
 
     def _manifest_before(self) -> Manifest | None:
         """What the depot was before, if it was and the store can still tell."""
