@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import json
+import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,21 +19,32 @@ from securesystemslib.signer import CryptoSigner, Signature, Signer
 from tuf.api.metadata import Metadata, Timestamp
 
 from chunkstore.errors import LadingError
-from manifest.trust.keyring import BadKeyFile, HeldKey, Keyring, PassphraseWrong, keyid_of
-from manifest.trust.signers import COMMAND_SECONDS, CommandSigner, SigningCommandFailed, public_key_of, signer_of
-
-# RFC 8032, section 7.1, TEST 2; the private key as PKCS#8 of RFC 8410: sixteen bytes of frame before the seed.
-SECRET = bytes.fromhex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb")
-PUBLIC = bytes.fromhex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c")
-MESSAGE = bytes.fromhex("72")
-SIGNATURE = bytes.fromhex(
-    "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
-    "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
+from manifest.trust.keyfile import BadKeyFile, HeldKey, close_private
+from manifest.trust.keyring import Keyring
+from manifest.trust.sealing import PassphraseWrong
+from manifest.trust.signers import (
+    COMMAND_SECONDS,
+    MAX_COMPLAINT,
+    MAX_OUTPUT,
+    CommandSigner,
+    SigningCommandFailed,
+    public_key_of,
+    signer_of,
 )
-BODY = base64.b64encode(bytes.fromhex("302e020100300506032b657004220420") + SECRET).decode()
-PEM = f"-----BEGIN PRIVATE KEY-----\n{BODY}\n-----END PRIVATE KEY-----\n"
-KEYID = keyid_of(PUBLIC)
-DOCUMENT = {"format": 1, "game": "frost", "role": "root", "keyid": KEYID, "public": PUBLIC.hex(), "pem": PEM}
+from tests.kit.keyfiles import (
+    BODY,
+    KEYID,
+    MESSAGE,
+    PASSPHRASE,
+    PEM,
+    PLAIN,
+    PUBLIC,
+    SEALED,
+    SECRET,
+    SIGNATURE,
+    WORDS,
+    refusal,
+)
 
 SIGN = f"""
 import sys
@@ -54,7 +65,7 @@ def writing(output: bytes) -> list[str]:
 
 @pytest.fixture
 def keyring(tmp_path: Path) -> Keyring:
-    return Keyring(tmp_path, lambda: b"passphrase")
+    return Keyring(tmp_path, lambda: PASSPHRASE)
 
 
 def held(keyring: Keyring, command: Sequence[str]) -> HeldKey:
@@ -71,31 +82,16 @@ def failure(keyring: Keyring, command: Sequence[str], *, seconds: float = COMMAN
 
 
 @given(st.binary(min_size=32, max_size=32))
-def test_the_id_of_a_key_is_the_librarys(secret: bytes) -> None:
+def test_a_public_key_is_listed_as_the_library_lists_it(secret: bytes) -> None:
     private = Ed25519PrivateKey.from_private_bytes(secret)
-    public = private.public_key().public_bytes_raw()
-    theirs = CryptoSigner(private).public_key
-    assert keyid_of(public) == theirs.keyid
-    assert public_key_of(public) == theirs
+    assert public_key_of(private.public_key().public_bytes_raw()) == CryptoSigner(private).public_key
 
 
-def told_by(error: BaseException | None) -> Iterator[str]:
-    """All that a report, a log or a debugger prints of an error and of those that led to it."""
-    while error:
-        yield from (str(error), repr(error), repr(vars(error)), *traceback.format_exception(error))
-        error = error.__cause__ or error.__context__
+def refused(kind: type[LadingError], keyring: Keyring, key: HeldKey) -> None:
+    assert refusal(kind, signer_of, keyring, key).where == str(key.path)
 
 
-def refusal(kind: type[LadingError], keyring: Keyring, key: HeldKey) -> LadingError:
-    """The error instead of a signer, of which nothing tells a part of the standard's private key."""
-    with pytest.raises(kind) as caught:
-        signer_of(keyring, key)
-    assert not [words for words in told_by(caught.value) if BODY[22:42] in words or BODY[-20:] in words]
-    assert caught.value.where == str(key.path)
-    return caught.value
-
-
-@pytest.mark.parametrize("passphrase", [None, b"passphrase"])
+@pytest.mark.parametrize("passphrase", [None, PASSPHRASE])
 def test_a_key_in_a_file_signs_metadata(keyring: Keyring, passphrase: bytes | None) -> None:
     key = keyring.new("frost", "online", passphrase)
     signer = signer_of(keyring, key)
@@ -105,8 +101,9 @@ def test_a_key_in_a_file_signs_metadata(keyring: Keyring, passphrase: bytes | No
     signer.public_key.verify_signature(metadata.signatures[key.keyid], metadata.signed_bytes)
 
 
-def test_a_key_of_the_standard_signs_as_the_standard_says(keyring: Keyring) -> None:
-    [key] = keyring.add([DOCUMENT])
+@pytest.mark.parametrize("document", [PLAIN, SEALED], ids=["plain", "sealed"])
+def test_a_key_of_the_standard_signs_as_the_standard_says(keyring: Keyring, document: dict[str, object]) -> None:
+    [key] = keyring.add([document])
     signer = signer_of(keyring, key)
     assert signer.sign(MESSAGE) == Signature(KEYID, SIGNATURE.hex())
     assert BODY[-20:] not in repr(signer) + repr(key)
@@ -119,23 +116,24 @@ def test_the_passphrase_is_asked_only_to_open_a_key_that_has_one(tmp_path: Path)
         asked.append(b"right")
         return b"right"
 
-    keyring = Keyring(tmp_path, ask)
-    plain, locked = keyring.new("frost", "online"), keyring.new("frost", "root", b"right")
-    command = keyring.add_command("frost", "root", ["sign"], PUBLIC)
+    made, keyring = Keyring(tmp_path), Keyring(tmp_path, ask)
+    plain, locked = made.new("frost", "online"), made.new("frost", "root", b"right")
+    command = made.add_command("frost", "root", ["sign"], PUBLIC)
     assert [key.encrypted for key in (plain, locked, command)] == [False, True, False]
     signer_of(keyring, plain)
     signer_of(keyring, command)
     assert asked == []
-    signer_of(keyring, locked)
+    for _ in range(3):
+        assert signer_of(keyring, locked).public_key.keyid == locked.keyid
     assert asked == [b"right"]
 
 
 @pytest.mark.parametrize("given", [None, b"", b"wrong", b"right "])
 def test_without_the_passphrase_a_key_stays_closed(tmp_path: Path, given: bytes | None) -> None:
     keyring = Keyring(tmp_path, lambda: given)
-    key = keyring.new("frost", "root", b"right")
+    key = Keyring(tmp_path).new("frost", "root", b"right")
     assert keyring.keys("frost") == [key]
-    refusal(PassphraseWrong, keyring, key)
+    refused(PassphraseWrong, keyring, key)
 
 
 def pem_of(private: Ed25519PrivateKey | X25519PrivateKey) -> str:
@@ -152,25 +150,29 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("pem", OTHERS.values(), ids=OTHERS)
-def test_a_private_key_that_is_not_the_public_ones_is_refused(keyring: Keyring, pem: str) -> None:
-    [key] = keyring.add([{**DOCUMENT, "pem": pem}])
-    refusal(BadKeyFile, keyring, key)
-
-
-@given(place=st.integers(0, len(json.dumps(DOCUMENT, indent=1)) - 1), change=st.integers(1, 255))
-def test_a_changed_byte_of_a_key_file_is_named_or_changes_nothing(
-    tmp_path_factory: pytest.TempPathFactory, place: int, change: int
+@pytest.mark.parametrize("passphrase", [None, PASSPHRASE])
+def test_a_private_key_that_is_not_the_public_ones_is_refused(
+    keyring: Keyring, pem: str, passphrase: bytes | None
 ) -> None:
-    """Some bytes are only space between words."""
-    keyring = Keyring(tmp_path_factory.mktemp("keys"))
-    [key] = keyring.add([DOCUMENT])
-    data = bytearray(key.path.read_bytes())
-    data[place] ^= change
-    key.path.write_bytes(data)
+    [key] = keyring.add([close_private(WORDS, pem.encode(), passphrase)])
+    refused(BadKeyFile, keyring, key)
+
+
+@given(st.data(), st.sampled_from([PLAIN, SEALED]), st.integers(1, 255))
+def test_a_changed_byte_of_a_key_file_is_named_or_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, document: dict[str, object], change: int
+) -> None:
+    """Some bytes are only space between words. None makes a passphrase look wrong."""
+    folder = tmp_path_factory.mktemp("keys")
+    [key] = Keyring(folder).add([document])
+    text = bytearray(key.path.read_bytes())
+    text[data.draw(st.integers(0, len(text) - 1))] ^= change
+    key.path.write_bytes(text)
+    keyring = Keyring(folder, lambda: PASSPHRASE)
     try:
         signer = signer_of(keyring, key)
     except BadKeyFile:
-        refusal(BadKeyFile, keyring, key)
+        refused(BadKeyFile, keyring, key)
     else:
         assert signer.sign(MESSAGE).signature == SIGNATURE.hex()
 
@@ -178,7 +180,7 @@ def test_a_changed_byte_of_a_key_file_is_named_or_changes_nothing(
 def test_a_command_signs_as_the_standard_says(keyring: Keyring) -> None:
     key = held(keyring, program(SIGN))
     signer = signer_of(keyring, key)
-    assert signer.sign(MESSAGE) == Signature(keyid_of(PUBLIC), SIGNATURE.hex())
+    assert signer.sign(MESSAGE) == Signature(KEYID, SIGNATURE.hex())
     metadata = Metadata(Timestamp())
     metadata.sign(signer)
     signer.public_key.verify_signature(metadata.signatures[key.keyid], metadata.signed_bytes)
@@ -240,6 +242,40 @@ def test_what_a_failing_command_said_last_is_quoted_in_bounds(keyring: Keyring, 
 
 def test_a_command_that_does_not_end_is_ended(keyring: Keyring) -> None:
     assert "0.2 seconds" in failure(keyring, program("import time; time.sleep(600)"), seconds=0.2).message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe with a name is POSIX")
+def test_whoever_a_command_leaves_behind_is_not_waited_for(keyring: Keyring, tmp_path: Path) -> None:
+    """It holds the pipe, and outlives the command: an agent that was started for the first signature does."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    command = ["/bin/sh", "-c", 'cat "$0" & exit 0', str(fifo)]
+    assert "0.5 seconds" in failure(keyring, command, seconds=0.5).message
+    os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))  # fails if nobody reads
+
+
+LOUD = {"output": ("sys.stdout", MAX_OUTPUT), "errors": ("sys.stderr", MAX_COMPLAINT)}
+
+
+@pytest.mark.parametrize(("stream", "most"), LOUD.values(), ids=LOUD)
+def test_a_command_may_write_so_much_and_no_more(keyring: Keyring, tmp_path: Path, stream: str, most: int) -> None:
+    signature = SIGNATURE.hex()
+    said = len(signature) if stream == "sys.stdout" else 0
+    text = f"import sys; sys.stdin.read(); sys.stdout.write({signature!r}); {stream}.write(' ' * "
+    assert signer_of(keyring, held(keyring, program(f"{text}{most - said})"))).sign(MESSAGE).signature == signature
+    other = Keyring(tmp_path / "other")
+    assert f"more than {most} bytes" in failure(other, program(f"{text}{most - said + 1})")).message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="asks POSIX for the process")
+@pytest.mark.parametrize(("stream", "most"), LOUD.values(), ids=LOUD)
+def test_a_command_that_writes_without_end_is_ended(keyring: Keyring, tmp_path: Path, stream: str, most: int) -> None:
+    """After what fits into the pipe it writes no more, however long it may take."""
+    told = tmp_path / "pid"
+    text = f"import os, sys; open({str(told)!r}, 'w').write(str(os.getpid()))\nwhile True: {stream}.write('!' * 65536)"
+    assert f"more than {most} bytes" in failure(keyring, program(text)).message
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(told.read_text()), 0)
 
 
 def test_a_command_that_does_not_read_may_still_sign(keyring: Keyring) -> None:
