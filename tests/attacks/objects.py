@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -11,19 +12,38 @@ import zstandard
 
 from chunkstore.placements import decode_placement
 from chunkstore.stores.folder import FolderStore
-from manifest.keys import STORE, diff_key, head_key, manifest_key, pack_key, placement_key, state_key, timestamp_key
+from manifest.keys import (
+    STORE,
+    bundle_key,
+    diff_key,
+    head_key,
+    manifest_key,
+    metadata_key,
+    pack_key,
+    placement_key,
+    timestamp_key,
+)
 from manifest.payload import decode_manifest
-from manifest.registry import BareReader
+from manifest.trust.roles import BUILDS, CHANNELS, ROOT, SNAPSHOT, TARGETS
+from tests.kit.clock import FakeClock
 from tests.kit.published import GAME
+from tests.kit.signed import reader_of
 
+BUNDLED: Final = (SNAPSHOT, TARGETS, BUILDS, CHANNELS)
 MEBIBYTE: Final = 1 << 20
 PACK_HEADER: Final = 32
 
 
 def keys_of(store: Path, build: int, before: int) -> dict[str, list[str]]:
-    """What a player of build `before` may read on the way to `build`: for each kind of object the keys."""
-    reader = BareReader(FolderStore(store))
-    state = reader.game(GAME)
+    """What a player of build `before` may read on the way to `build`: for each kind of object the keys.
+
+    The metadata of a role lies in the bundle as well, so that both are spoilt.
+    """
+    with tempfile.TemporaryDirectory() as state_folder:
+        reader = reader_of(FolderStore(store), Path(state_folder), FakeClock())
+        state = reader.game(GAME)
+    versions = {role: json.loads(data)["signed"]["version"] for role, data in state.metadata.items()}
+    bundle = bundle_key(GAME, versions[SNAPSHOT])
     ref, old = state.build(build).depots["main"], state.build(before).depots["main"]
     head = reader.head(state.scope, ref.manifest)
     manifest = decode_manifest(reader.manifest(state.scope, ref.manifest, ref.payload_size))
@@ -31,11 +51,12 @@ def keys_of(store: Path, build: int, before: int) -> dict[str, list[str]]:
     packs = decode_placement(placement, manifest.chunk_sizes).packs
     diff = head.diff_from(bytes.fromhex(old.manifest))
     assert diff is not None
-    pointer = json.loads((store / timestamp_key(GAME)).read_bytes())
     return {
         "store document": [STORE],
-        "pointer": [timestamp_key(GAME)],
-        "state": [state_key(GAME, pointer["state"])],
+        "timestamp": [timestamp_key(GAME)],
+        "root": [metadata_key(GAME, ROOT, 1)],
+        "bundle": [bundle],
+        **{role: [metadata_key(GAME, role, versions[role]), bundle] for role in BUNDLED},
         "head": [head_key(state.scope, ref.manifest)],
         "manifest": [manifest_key(state.scope, ref.manifest)],
         "placement": [placement_key(state.scope, head.placement.hex())],

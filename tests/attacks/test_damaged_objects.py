@@ -10,19 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.attacks.objects import keys_of, spoil
+from tests.attacks.objects import BUNDLED, keys_of, spoil
 from tests.attacks.refusal import check_refusal
 from tests.kit.command import lading
 from tests.kit.published import GAME, Published
 from tests.kit.trees import assert_same_tree
 
-_DOCUMENT = {
-    "truncated": "bad-document",
-    "empty": "bad-document",
-    "flipped": "bad-document",
+_METADATA = {
+    "truncated": "bad-metadata",
+    "empty": "bad-metadata",
+    "flipped": "bad-metadata",
     "oversized": "object-too-large",
-    "web page": "bad-document",
+    "web page": "host-misconfigured",
 }
+_ANYTHING = dict.fromkeys([*_METADATA, "missing"])
 _CONTAINER = {
     "truncated": "bad-compression",
     "empty": "bad-compression",
@@ -36,9 +37,11 @@ _CONTAINER = {
 # What installing the third build says; None: it does not need the object, or does not mind. Packs are read by several
 # threads: which of two errors is met first is chance.
 INSTALL: dict[str, dict[str, str | None]] = {
-    "store document": {**_DOCUMENT, "missing": "not-a-store"},
-    "pointer": {**_DOCUMENT, "missing": "pointer-lost"},
-    "state": {**_DOCUMENT, "missing": "object-missing"},
+    "store document": _ANYTHING,
+    "timestamp": {**_METADATA, "missing": "pointer-lost"},
+    "root": {**_METADATA, "missing": "object-missing"},
+    "bundle": _ANYTHING,
+    **{role: {**_METADATA, "missing": "metadata-missing"} for role in BUNDLED},
     "head": {
         "truncated": "bad-head",
         "empty": "bad-head",
@@ -62,6 +65,11 @@ INSTALL: dict[str, dict[str, str | None]] = {
 }
 # An update has the old manifest and the diff to it: it needs neither the new one nor the placement of everything.
 UPDATE: dict[str, dict[str, str | None]] = {
+    "store document": _ANYTHING,
+    "timestamp": INSTALL["timestamp"],
+    "root": _ANYTHING,
+    "bundle": _ANYTHING,
+    **{role: dict.fromkeys(_METADATA) for role in BUNDLED},
     "head": INSTALL["head"],
     "manifest": {"flipped": None, "missing": None},
     "placement": {"flipped": None, "missing": None},

@@ -32,7 +32,7 @@ from tests.kit.webhost import (
     web_host,
 )
 
-KINDS = ("store document", "pointer", "manifest", "packs")
+KINDS = ("timestamp", "root", "snapshot", "manifest", "packs")
 # What installing says when the host treats a small object so, and when it treats a range of a pack so.
 CONFUSED: dict[str, tuple[Misbehaviour, str | None, str]] = {
     "web page": (MISBEHAVIOURS["html-200"], "host-misconfigured", "host-misconfigured"),
@@ -49,7 +49,7 @@ CONFUSED: dict[str, tuple[Misbehaviour, str | None, str]] = {
     "429": (status(429), "store-unavailable", "store-unavailable"),
     "403": (status(403), "access-denied", "access-denied"),
 }
-MISSING = {"store document": "not-a-store", "pointer": "game-missing"}
+MISSING = {"timestamp": "game-missing", "snapshot": "metadata-missing"}
 SLOW = {"drips": dripping(0.02), "falls silent": fall_silent, "says nothing": say_nothing}
 
 
@@ -101,7 +101,7 @@ def test_a_host_that_lost_an_object(published: Published, host: WebHost, tmp_pat
     install_from(host, published, tmp_path / "game", how, MISSING.get(kind, "object-missing"))
 
 
-@pytest.mark.parametrize("kind", ["pointer", "packs"])
+@pytest.mark.parametrize("kind", ["timestamp", "root", "snapshot", "packs"])
 @pytest.mark.parametrize("way", SLOW)
 def test_a_host_that_is_too_slow(
     published: Published, host: WebHost, tmp_path: Path, short_patience: None, kind: str, way: str
@@ -111,22 +111,43 @@ def test_a_host_that_is_too_slow(
     install_from(host, published, tmp_path / "game", how, code)
 
 
+RECOVERING: dict[str, tuple[Misbehaviour, int]] = {
+    "404 once": (status(404), 1),
+    "500 twice": (status(500), 2),
+    "503 once": (status(503, **{"Retry-After": "1"}), 1),
+    "hangs up once": (close_mid_body, 1),
+}
+CHANGING = ("timestamp", "root")
+
+
 @pytest.mark.parametrize(
-    ("how", "times"),
-    [(status(404), 1), (status(500), 2), (status(503, **{"Retry-After": "1"}), 1), (close_mid_body, 1)],
-    ids=["404 once", "500 twice", "503 once", "hangs up once"],
+    ("kind", "way"),
+    [
+        (kind, way)
+        for kind in (*CHANGING, "bundle", "manifest", "packs", "placement")
+        for way in RECOVERING
+        if (kind, way) not in {(each, "404 once") for each in CHANGING}
+    ],
 )
-@pytest.mark.parametrize("kind", [*KINDS, "placement"])
 def test_a_host_that_recovers_is_asked_again(
-    published: Published, host: WebHost, tmp_path: Path, kind: str, how: Misbehaviour, times: int
+    published: Published, host: WebHost, tmp_path: Path, kind: str, way: str
 ) -> None:
     """A fresh object that a cache does not have yet, a worker that restarts, a connection that breaks."""
-    target, key = tmp_path / "game", keys_of(published.store, 3, 1)[kind][0]
+    target, key, (how, times) = tmp_path / "game", keys_of(published.store, 3, 1)[kind][0], RECOVERING[way]
     host.misbehave(key, how, times=times)
     done = lading("install", GAME, "--into", str(target), "--store", host.url, "--json")
     assert done.exit == 0, done.stdout
     assert done.document["receipt"]["actual"]["retried_requests"] == times
     assert_same_tree(target, published.source(3))
+
+
+@pytest.mark.parametrize("kind", CHANGING)
+def test_what_changes_is_asked_for_past_the_caches_and_its_absence_is_believed(
+    published: Published, host: WebHost, tmp_path: Path, kind: str
+) -> None:
+    key = keys_of(published.store, 3, 1)[kind][0]
+    install_from(host, published, tmp_path / "game", {key: status(404)}, MISSING.get(kind, "object-missing"))
+    assert {request.headers.get("cache-control") for request in host.asked(key)} == {"no-cache"}
 
 
 def test_a_missing_object_is_asked_for_again_past_the_caches(

@@ -20,10 +20,11 @@ from manifest.documents import Build, DepotRef
 from manifest.kinds import Kind
 from manifest.model import Manifest
 from manifest.payload import encode_manifest, header_of
-from manifest.registry import BareRegistry
 from tests.attacks.refusal import check_refusal
+from tests.kit.clock import FakeClock
 from tests.kit.command import lading
 from tests.kit.published import GAME, Published
+from tests.kit.signed import registry_of
 from tests.kit.trees import assert_same_tree
 
 FILES = [
@@ -73,17 +74,17 @@ def forged(paths: list[str], target: str | None = None) -> Manifest:
     )
 
 
-def publish(store: Path, manifest: Manifest) -> None:
-    """Make a build of the manifest live, as somebody who may write to the store can."""
-    registry = BareRegistry(FolderStore(store))
-    state = registry.game(GAME)
+def publish(published: Published, manifest: Manifest) -> None:
+    """Make a build of the manifest live, as somebody who has the publisher's keys can."""
+    registry = registry_of(FolderStore(published.store), published.state, FakeClock())
+    state = registry.whole(GAME)
     payload = encode_manifest(manifest)
     name = registry.put_manifest(state.scope, payload)
     ref = DepotRef(name, len(payload), len(manifest.paths), len(manifest.chunk_ids), manifest.installed_size)
     number = max(state.builds) + 1
     channel = replace(state.channels["stable"], build=number)
     builds = {**state.builds, number: Build(number, str(number), {"main": ref}, 0)}
-    registry.commit(replace(state, builds=builds, channels={"stable": channel}))
+    registry.commit(state, replace(state, builds=builds, channels={"stable": channel}), lambda: None)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_it_is_refused(
     with monkeypatch.context() as lenient:
         lenient.setattr("manifest.model.check_tree", lambda paths, kinds: None)
         lenient.setattr("manifest.model.check_link", lambda path, target: target)
-        publish(published.store, forged(paths, target))
+        publish(published, forged(paths, target))
     room = tmp_path / "room"
     room.mkdir()
     before = sorted(tmp_path.iterdir())
@@ -132,7 +133,7 @@ def test_a_manifest_of_a_newer_version_asks_for_one(
     assert lading("install", GAME, "--into", str(target), "--store", str(published.store), "--build", "1").exit == 0
     with monkeypatch.context() as lenient:
         newer(lenient)
-        publish(published.store, forged(["a"]))
+        publish(published, forged(["a"]))
     check_refusal(lading("update", str(target), "--json"), code)
     assert_same_tree(target, published.source(1))
     assert lading("update", str(target), "--build", "3").exit == 0

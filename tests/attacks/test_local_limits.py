@@ -15,7 +15,7 @@ import pytest
 from tests.attacks.refusal import check_refusal
 from tests.kit.command import Finished, lading
 from tests.kit.game import write_build
-from tests.kit.published import GAME, Published
+from tests.kit.published import GAME, Published, hand_over_keys
 from tests.kit.trees import assert_same_tree
 from tests.kit.unprivileged import give_to_nobody, lading_as_nobody
 
@@ -44,8 +44,8 @@ def test_a_disk_that_is_too_small_is_known_before_anything_is_fetched(
 ) -> None:
     target = tmp_path / "game"
     store = ["--store", str(published.store), "--json"]
-    if words == ["update"]:
-        assert lading("install", GAME, "--into", str(target), *store, "--build", "1").exit == 0
+    known = ["--build", "1"] if words == ["update"] else ["--dry-run"]  # the publisher is known by then
+    assert lading("install", GAME, "--into", str(target), *store, *known).exit == 0
     with monkeypatch.context() as full:
         full.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
         fill_disk_after(full, 0)
@@ -100,9 +100,9 @@ def open_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def nobody(published: Published, open_folder: Path) -> Callable[..., Finished]:
-    """Command lines of a user without rights, who owns `open_folder` with a copy of the store in it."""
+    """Command lines of a user without rights, who owns `open_folder` with a copy of the store and its keys in it."""
     copytree(published.store, open_folder / "store")
-    (open_folder / "home").mkdir()
+    hand_over_keys(published.state, open_folder / "home" / "state")
     give_to_nobody(open_folder)
     return lambda *argv: lading_as_nobody(*argv, "--json", home=open_folder / "home")
 

@@ -18,6 +18,7 @@ import os, sys
 from tests.kit.errors import import_everything
 import_everything()
 import pathspec, platformdirs, rich.progress  # what the program itself imports only when it is needed
+import _strptime  # and what the standard library does
 platformdirs.user_config_path(), platformdirs.user_data_path()
 if os.geteuid() == 0:
     os.setgroups([]), os.setgid({NOBODY}), os.setuid({NOBODY})
