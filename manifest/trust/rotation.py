@@ -10,15 +10,16 @@ Whoever is killed between two steps, or overtaken by another change, starts the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chunkstore.errors import Refused
 from manifest.documents import GameState
 from manifest.trust.draft import Draft, KeySet
 from manifest.trust.keyplan import MAX_KEYS
-from manifest.trust.keyring import PassphraseWrong
 from manifest.trust.pins import RootPin
 from manifest.trust.roles import BUILDS, CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from manifest.trust.sealing import PassphraseWrong
 from manifest.trust.signers import public_key_of
 from manifest.trust.vouching import newest_root, vouch
 from manifest.trust.writing import Pen, missing_keys, put_root, require_keys, sign_root, write
@@ -35,7 +36,7 @@ _PUBLIC_SIZE = 32
 class KeyChange:
     """What is to become of the keys of one kind: raw public keys to add, ids to drop, how many have to sign.
 
-    Without `add` and `drop` as many new keys are made as there are, and take the place of all.
+    Without any of these as many new keys are made as there are, and take the place of all.
     """
 
     add: tuple[bytes, ...] = ()
@@ -69,18 +70,21 @@ def begin_anew(pen: Pen, state: GameState) -> RootPin:
     Nobody who trusts the game by an earlier root follows: the next root is not signed by it. The first of the two roots
     that are written lets the metadata hold that is live until it is signed anew, so that a killed run can be repeated.
     """
-    now = Draft.of(state)
-    new = {kind: _fresh(pen, state.game, kind, now.keys_of(role)) for kind, role in _LEADING.items()}
-    both = {role: now.keys_of(role).joined(new[kind]) for kind, roles in _ROOT_NAMES.items() for role in roles}
-    state = _next_root(pen, state, {**both, ROOT: new["root"]}, pinned=True, alone=True)
+    draft = Draft.of(state)
+    new = {kind: _fresh(pen, state.game, kind, draft.keys_of(role)) for kind, role in _LEADING.items()}
+    own = {role: new[kind] for kind, roles in _ROOT_NAMES.items() for role in roles}
+    both = {role: draft.keys_of(role).joined(keys) for role, keys in own.items()}
+    draft.name_in_root({**both, ROOT: new["root"]})
+    root = sign_root(pen, draft)
+    pen.keyring.save_pin(state.game, str(RootPin.of(root, draft.roles[ROOT].signed.version)))
+    state = put_root(pen, draft, state)
     draft = Draft.of(state)
     draft.delegate(BUILDS, new["builds"])
     draft.delegate(CHANNELS, new["online"])
     draft.also[TARGETS] = new["root"]
-    state = write(pen, draft, state)
-    own = {role: new[kind] for kind, roles in _ROOT_NAMES.items() for role in roles}
-    state = _sign_again(pen, _next_root(pen, state, own, pinned=True), TARGETS)
-    vouch(pen, state)
+    state = _next_root(pen, write(pen, draft, state), own)
+    pen.keyring.save_pin(state.game, str(newest_root(state)))
+    vouch(pen, _sign_again(pen, state, TARGETS))
     return newest_root(state)
 
 
@@ -118,20 +122,12 @@ def _sign_again(pen: Pen, state: GameState, role: str) -> GameState:
     return write(pen, draft, state)
 
 
-def _next_root(
-    pen: Pen, state: GameState, keys: dict[str, KeySet], *, pinned: bool = False, alone: bool = False
-) -> GameState:
-    """Writes the root that names these keys by role. `alone`: without the signatures of those who had to sign so far.
-
-    `pinned`: this machine trusts the game by it from now on.
-    """
+def _next_root(pen: Pen, state: GameState, keys: Mapping[str, KeySet]) -> GameState:
+    """Writes the root that names these keys by role."""
     draft = Draft.of(state)
-    if not alone:
-        draft.also[ROOT] = draft.keys_of(ROOT)
+    draft.also[ROOT] = draft.keys_of(ROOT)
     draft.name_in_root(keys)
-    root = sign_root(pen, draft)
-    if pinned:
-        pen.keyring.save_pin(state.game, str(RootPin.of(root, draft.roles[ROOT].signed.version)))
+    sign_root(pen, draft)
     return put_root(pen, draft, state)
 
 
@@ -144,12 +140,9 @@ def _wanted(pen: Pen, game: str, kind: str, now: KeySet, change: KeyChange) -> K
         raise BadKeyChange(f"{min(unknown):.80} is no {kind} key of {game}")
     kept = {key.keyid: key for key in (*now.keys, *added) if key.keyid not in change.drop}
     threshold = now.threshold if change.threshold is None else change.threshold
-    number = len(kept if change.add or change.drop else now.keys)
-    if not 1 <= threshold <= number <= MAX_KEYS:
-        raise BadKeyChange(f"{threshold} of {number} {kind} keys of {game} cannot be asked to sign")
-    if change.add or change.drop:
-        return KeySet(tuple(kept.values()), threshold)
-    return _fresh(pen, game, kind, KeySet(now.keys, threshold))
+    if not 1 <= threshold <= len(kept) <= MAX_KEYS:
+        raise BadKeyChange(f"{threshold} of {len(kept)} {kind} keys of {game} cannot be asked to sign")
+    return _fresh(pen, game, kind, now) if change == KeyChange() else KeySet(tuple(kept.values()), threshold)
 
 
 def _checked(public: bytes) -> bytes:

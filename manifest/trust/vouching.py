@@ -10,7 +10,7 @@ import hashlib
 from contextlib import suppress
 
 from chunkstore.errors import Corrupt
-from chunkstore.store import Conflict, KeyMissing
+from chunkstore.store import Conflict, KeyMissing, ObjectTooLarge
 from manifest.documents import FULL_ROLLOUT, GameState, natural
 from manifest.keys import metadata_key, timestamp_key, voucher_key
 from manifest.trust.guard import signed_part
@@ -65,6 +65,8 @@ def _present(pen: Pen, game: str, pin: RegistryPin) -> tuple[str | None, Voucher
         found = pen.store.get(key, limit=MAX_VOUCHER)
     except KeyMissing:
         return None, None
+    except ObjectTooLarge:
+        return pen.store.stat(key).etag, None
     try:
         return found.etag, read_voucher(found.data, game, pin, pen.clock.now(), f"{pen.store.url}/{key}")
     except Corrupt:

@@ -30,8 +30,9 @@ _MEBIBYTE = 1 << 20
 
 
 def build(number: int, **other: Any) -> Build:
-    """A build that names a manifest which nobody stored."""
-    return replace(Build(number, f"{number}.0", {"main": DepotRef("ab" * 32, 10, 1, 1, 5)}, 1000 + number), **other)
+    """A build that names a manifest which nobody stored. Players may go back from it to the one before."""
+    depots = {"main": DepotRef("ab" * 32, 10, 1, 1, 5)}
+    return replace(Build(number, f"{number}.0", depots, 1000 + number, rollback_to=number - 1), **other)
 
 
 @dataclass
