@@ -23,6 +23,7 @@ from tuf.api.exceptions import (
     UnsignedMetadataError,
 )
 from tuf.ngclient.config import UpdaterConfig
+from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 
 from chunkstore.errors import Corrupt
@@ -63,20 +64,7 @@ class Walk:
         self._roles: list[str] = list(CORE)
         prefix = game_prefix(game)
         with named_refusals(prefix, folder):
-            self._updater = Updater(
-                str(folder),
-                prefix,
-                fetcher=fetcher,
-                config=UpdaterConfig(
-                    max_root_rotations=MAX_ROOTS + 1,  # so that one too many is asked for, and refused
-                    root_max_length=LIMITS[ROOT],
-                    timestamp_max_length=LIMITS[TIMESTAMP],
-                    snapshot_max_length=LIMITS[SNAPSHOT],
-                    targets_max_length=LIMITS[BUILDS],
-                ),
-                bootstrap=root,
-            )
-            set_time(self._updater, moment)
+            self._updater = updater_over(folder, prefix, fetcher, root, moment)
 
     def refresh(self) -> None:
         """Verifies the newest metadata of all roles but the bins."""
@@ -103,9 +91,26 @@ class Walk:
         return (self._folder / f"{role}.json").read_bytes()
 
 
-def set_time(updater: Updater, moment: float) -> None:
-    """Makes the updater measure expiry by `moment`. It has no option for that and asks the system's clock otherwise."""
+def updater_over(folder: Path, prefix: str, fetcher: FetcherInterface, root: bytes, moment: float) -> Updater:
+    """An updater that keeps metadata in `folder`, begins with the trusted root file `root` and takes no more than ours.
+
+    It measures expiry by `moment`, for which it has no option: otherwise it asks the system's clock.
+    """
+    updater = Updater(
+        str(folder),
+        prefix,
+        fetcher=fetcher,
+        config=UpdaterConfig(
+            max_root_rotations=MAX_ROOTS + 1,  # so that one too many is asked for, and refused
+            root_max_length=LIMITS[ROOT],
+            timestamp_max_length=LIMITS[TIMESTAMP],
+            snapshot_max_length=LIMITS[SNAPSHOT],
+            targets_max_length=LIMITS[BUILDS],
+        ),
+        bootstrap=root,
+    )
     updater._trusted_set.reference_time = datetime.fromtimestamp(moment, UTC)
+    return updater
 
 
 @contextmanager
