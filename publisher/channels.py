@@ -98,13 +98,20 @@ def delete_channel(registry: RegistryWriter, game: str, name: str) -> GameState:
 
 
 def allowing(state: GameState, before: Channel | None) -> GameState:
-    """`state`, in which whoever saw `before` may follow the channel to where it sends them now."""
+    """`state`, in which whoever saw `before` may follow the channel to where it sends them now.
+
+    Newer builds are of no account unless the channel came back from them: it takes no key to go back from beneath them.
+    """
     if before is None:
         return state
     after = state.channels[before.name]
     back = after.build if after.rollout == FULL_ROLLOUT else after.previous
     shrank = after.build != before.build or after.rollout < before.rollout
     if back >= before.build or not shrank:
+        return state
+    highest = max(before.build, before.previous)
+    seen = [build for build in state.builds.values() if build.number <= highest or build.withdrawn]
+    if all(build.number <= back or build.rollback_to <= back for build in seen):
         return state
     return replace(
         state,
