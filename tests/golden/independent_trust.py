@@ -91,11 +91,10 @@ def verify(read: Read, game: str, pin: str, now: float) -> Game:
 
 def walk_roots(read: Read, found: Game, root: Any) -> Any:
     """The last of the roots that follow one another, each signed as the one before demands, and as it says itself."""
-    for _ in range(MAX_ROOTS):
+    last = root["signed"]["version"] + MAX_ROOTS
+    while (data := read(f"{root['signed']['version'] + 1}.root.json", LIMITS["root"])) is not None:
         number = root["signed"]["version"] + 1
-        data = read(f"{number}.root.json", LIMITS["root"])
-        if data is None:
-            break
+        expect(number <= last, "too many roots follow one another")
         after = open_file(data, "root", found.name, found.registry)
         for judge in (root, after):
             check_quorum(after, judge["signed"]["keys"], judge["signed"]["roles"]["root"])
@@ -131,6 +130,7 @@ def read_documents(read: Read, found: Game, snapshot: Any, targets: Any, now: fl
 
 def take_documents(found: Game, role: str, targets: Mapping[str, Any]) -> None:
     """What a role says; of a build that lies in a bin and in `builds` the latter counts."""
+    expect(role != "builds" or f"{found.name}/builds/newest" in targets, "nothing says which build is the newest")
     for path, target in targets.items():
         game, kind, name = path.split("/")
         expect(

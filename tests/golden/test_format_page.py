@@ -11,18 +11,30 @@ from typing import Any
 import pytest
 
 from chunkstore.stores.folder import FolderStore
-from publisher.commit import Release
+from manifest.trust import roles
+from publisher.candidates import Release
+from tests.golden import signed
 from tests.golden.independent_cutter import MASKS
 from tests.golden.independent_reader import DIFF, ENTRIES, INDEX, MANIFEST, PLACEMENT, TYPES
+from tests.golden.independent_trust import LIMITS, canonical, verifies
 from tests.kit.game import Entry, noise
-from tests.kit.rig import GAME, Rig
+from tests.kit.rig import Rig
 
 HERE = Path(__file__).parent
 PAGE = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^#{2,3} (.+?)\n(.*?)(?=^#{2,3} |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 NAME, ID = r"[a-z0-9._-]+", r"[0-9a-f]{64}"
 BLOCKS = re.findall(r"```\n(0000  .*?)```", SECTIONS["A worked example"], re.DOTALL)
-PLACEHOLDERS = {"<game>": NAME, "<scope>": NAME, "<id>": ID, "<ab>": "[0-9a-f]{2}", "<number>": "[0-9]+"}
+NUMBER, ROLE = "[1-9][0-9]*", "(?:root|targets|builds|channels|snapshot|old-[0-9a-f])"
+PLACEHOLDERS = {
+    "<game>": NAME,
+    "<scope>": NAME,
+    "<channel>": NAME,
+    "<id>": ID,
+    "<ab>": "[0-9a-f]{2}",
+    "<number>": NUMBER,
+}
+PLACEHOLDERS |= {"<version>": NUMBER, "<role>": ROLE, "<keyid>": "[0-9a-f]{16}"}
 
 TREE = {"game/play.sh": Entry(b"#!/bin/sh\n", executable=True), "game/play.txt": Entry(noise(2000, "play"))}
 
@@ -71,29 +83,84 @@ def test_every_object_has_a_key_of_the_table(tmp_path: Path) -> None:
     rig = Rig(tmp_path, store=FolderStore(tmp_path / "store"))
     rig.publish(TREE, release=Release(None, "stable", notes="n" * 2000))
     rig.publish({**TREE, "more": Entry(noise(3000, "more"))})
+    keys = [entry.key for entry in rig.store.list("")] + [f"tuf/game/{name}" for name in signed.objects()[1]]
     patterns = {key: re.sub("<[a-z]+>", lambda found: PLACEHOLDERS[found[0]], key) for key in rows("Objects")}
     used = set()
-    for entry in rig.store.list(""):
-        (key,) = [key for key, pattern in patterns.items() if re.fullmatch(pattern, entry.key)]
+    for name in keys:
+        (key,) = [key for key, pattern in patterns.items() if re.fullmatch(pattern, name)]
         used.add(key)
     assert used == set(patterns)
+
+
+def golden(name: str) -> Any:
+    """A signed file of the golden game."""
+    return json.loads((HERE / "tuf" / name).read_bytes())
 
 
 def test_documents_have_the_fields_of_the_tables(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.publish(TREE)
+    store = json.loads(rig.store.get("lading.json", limit=1 << 20).data)
+    candidate = golden("candidates/13")
+    entry = golden(BUILDS)["signed"]["targets"]["game/builds/11"]
+    assert_fields("Store document", store | {"static": True})
+    assert_fields("Build", entry["custom"])
+    assert_fields("Build", entry["custom"]["depots"]["main"], table=1)
+    assert_fields("Channel", golden("15.channels.json")["signed"]["targets"]["game/channels/stable"]["custom"])
+    assert_fields("Builds and channels", entry, table=1)
+    assert_fields("Candidate", candidate)
+    assert_fields("Candidate", candidate["release"], table=1)
+    assert_fields("Voucher", golden("voucher")["signed"])
 
-    def read(key: str) -> Any:
-        return json.loads(rig.store.get(key, limit=1 << 20).data)
 
-    timestamp = read(f"tuf/{GAME}/timestamp.json")
-    state = read(f"tuf/{GAME}/state/{timestamp['state']}.json")
-    assert_fields("Store document", read("lading.json"))
-    assert_fields("Timestamp and state", timestamp)
-    assert_fields("Timestamp and state", state, table=1)
-    assert_fields("Build", state["builds"][0])
-    assert_fields("Build", state["builds"][0]["depots"]["main"], table=1)
-    assert_fields("Channel", state["channels"]["stable"])
+BUILDS = "13.builds.json"
+SIGNED = {
+    "2.root.json": ("Root", set()),
+    "2.targets.json": ("Targets", {"scope"}),
+    BUILDS: ("Builds and channels", set()),
+    "16.snapshot.json": ("Snapshot", set()),
+    "timestamp.json": ("Timestamp", {"at"}),
+}
+
+
+@pytest.mark.parametrize("name", SIGNED)
+def test_signed_files_have_the_fields_of_the_tables(name: str) -> None:
+    section, own = SIGNED[name]
+    document = golden(name)
+    special = {key: document["signed"].pop(key) for key in rows(section)}
+    words = document["signed"]["x-lading"]
+    assert_fields("Signed metadata", document, table=1)
+    assert_fields("Signed metadata", document["signed"], table=2)
+    assert_fields("Signed metadata", words | {"scope": "", "at": 0} | words, table=3)
+    assert words.keys() & {"scope", "at"} == own
+    assert_fields(section, special)
+
+
+def test_the_roles_are_those_of_the_table() -> None:
+    """What the independent reader takes at most is what the page says; the program's numbers stand in `limits.md`."""
+    lines = re.findall(r"^\| `([a-z]+)` \|.* \| ([0-9]+) \|$", SECTIONS["Signed metadata"], re.MULTILINE)
+    assert {role: int(most) for role, most in lines} == LIMITS
+    lives = dict(re.findall(r"^\| `([a-z]+)` \|.* ([0-9]+) days \|", SECTIONS["Signed metadata"], re.MULTILINE))
+    assert {role: int(days) * 24 * 3600 for role, days in lives.items()} == dict(roles.LIFETIMES)
+    assert dict(roles.LIMITS) == LIMITS
+
+
+def test_paths_of_documents_are_those_of_the_table() -> None:
+    forms = [re.sub("<[a-z]+>", lambda found: PLACEHOLDERS[found[0]], path) for path in rows("Builds and channels", 2)]
+    for name in ("1.old-0.json", BUILDS, "15.channels.json"):
+        for path in golden(name)["signed"]["targets"]:
+            assert any(re.fullmatch(form, path) for form in forms), path
+    assert "game/builds/newest" in golden(BUILDS)["signed"]["targets"]
+
+
+def test_the_example_is_signed_as_the_page_says() -> None:
+    timestamp = golden("timestamp.json")
+    example = SECTIONS["A worked example"].partition("RFC 8032")[2]
+    message, signature = ("".join(block.split("\n")) for block in re.findall(r"```\n(.*?)```", example, re.DOTALL))
+    public, keyid = re.findall(r"`([0-9a-f]{64})`", example)
+    assert message.encode() == canonical(timestamp["signed"])
+    assert timestamp["signatures"] == [{"keyid": keyid, "sig": signature}]
+    assert verifies(bytes.fromhex(public), signature, message.encode())
 
 
 def assert_fields(section: str, document: dict[str, Any], table: int = 0) -> None:
