@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from chunkstore.clock import Clock
@@ -270,9 +271,9 @@ class BareRegistry(BareReader):
         self._keyring = keyring
         self._clock = clock
 
-    @property
+    @cached_property
     def pen(self) -> Pen:
-        """What signing and writing takes."""
+        """What signing and writing takes. It is one, so that no passphrase is asked for twice."""
         from manifest.trust.writing import Pen  # noqa: PLC0415 - python-tuf takes 60 ms
 
         return Pen(self.store, self._keyring(self.registry_id), self._clock)

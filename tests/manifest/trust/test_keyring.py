@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from manifest.trust.keyfile import REGISTRY, ROLES_OF_KEYS, BadKeyFile, keyid_of
 from manifest.trust.keyring import KeyExists, KeyExposed, Keyring
 from manifest.trust.sealing import PassphraseWrong
 from tests.kit.keyfiles import KEYID, PLAIN, PUBLIC, files, refusal
+from tests.kit.signedgame import GAME, SignedGame, build
 
 PIN = f"sha256:{'ab' * 32}@1"
 LENGTH = len(json.dumps(PLAIN, indent=1))
@@ -231,6 +233,16 @@ def test_a_file_is_read_once_until_it_changes(keyring: Keyring, monkeypatch: pyt
     assert sorted(reads) == sorted([more.path, made[1].path])
     made[2].path.unlink()
     refusal(PathUnusable, lambda: again.private_key(made[2]))
+
+
+def test_a_publish_reads_each_key_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    game = SignedGame.made(tmp_path, builds=1)
+    registry, reads = game.registry, counted(monkeypatch)
+    before = registry.whole(GAME)
+    registry.require_keys(before)
+    registry.commit(before, replace(before, builds={**before.builds, 2: build(2)}), lambda: None)
+    keys = registry.pen.keyring.keys(GAME)
+    assert sorted(path for path in reads if path.suffix == ".json") == sorted(key.path for key in keys)
 
 
 def test_a_passphrase_is_asked_for_once_a_key(keyring: Keyring) -> None:
