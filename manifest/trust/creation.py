@@ -36,10 +36,12 @@ def create(pen: Pen, registry: str, game: str, scope: str, plan: KeyPlan) -> Gam
 
 
 def _keys(pen: Pen, game: str, kind: str, number: int, threshold: int) -> KeySet:
-    held = [key for key in pen.keyring.keys(game) if key.role == kind]
+    """The keys in the order that a later run finds them in, too."""
+    held = {key.keyid: key.public for key in pen.keyring.keys(game) if key.role == kind}
     while len(held) < number:
-        held.append(pen.keyring.new(game, kind))
-    return KeySet(tuple(public_key_of(key.public) for key in held), threshold)
+        made = pen.keyring.new(game, kind)
+        held[made.keyid] = made.public
+    return KeySet(tuple(public_key_of(held[keyid]) for keyid in sorted(held)), threshold)
 
 
 def _put_root(pen: Pen, draft: Draft) -> bytes:
@@ -54,6 +56,7 @@ def _put_root(pen: Pen, draft: Draft) -> bytes:
     there = pen.store.get(key, limit=LIMITS[ROOT]).data
     try:
         root = Metadata[Root].from_bytes(there)
+        root.signed.verify_delegate(ROOT, root.signed_bytes, root.signatures)
     except RepositoryError as error:
         raise GameTaken(f"the first root of {game} is damaged", where=key) from error
     if root.signed.roles != draft.roles[ROOT].signed.roles or root.signed.keys != draft.roles[ROOT].signed.keys:
