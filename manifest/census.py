@@ -104,7 +104,7 @@ class _Count:
             for build in state.builds.values():
                 self._add([self.whole, self.games[state.game]], build.depots)
             for name, channel in state.channels.items():
-                self._add([self.channels[state.game, name]], state.builds[channel.build].depots)
+                self._add([self.channels[state.game, name]], state.build(channel.build).depots)
 
     def read_all(self, cancel: Cancel) -> None:
         """Reads every manifest with its placement."""

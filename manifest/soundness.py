@@ -42,6 +42,7 @@ from manifest.placed import read_placement
 from manifest.registry import BareRegistry, WrongPayload
 from manifest.trust.bundle import MAX_CONTAINER, BadBundle, decode_bundle
 from manifest.trust.guard import BadMetadata
+from manifest.trust.inspection import misfits
 from manifest.trust.roles import ROOT, SNAPSHOT, TIMESTAMP
 
 T = TypeVar("T")
@@ -53,6 +54,8 @@ UNSOUND = (Corrupt, NotFound, NewerFormat, NewerPack, UnknownFeature)
 
 _PUBLISH = "Publish the build again from its folder with --rescan, or copy the object from another copy of the store."
 _DELETE_FIRST = "Delete this object, then publish the build again from its folder with --rescan."
+_POINT = "Point the channel to a build that is there, with `lading channel set`, or delete it."
+_REFRESH = "Renew the signatures where their keys are, with `lading store refresh`."
 _RESTORE = "Copy the object from another copy of the store; nothing else says which builds this game has."
 
 
@@ -122,8 +125,17 @@ class _Check:
         return self.report
 
     def state(self, game: str) -> GameState | None:
-        """The present state of a game."""
-        return self._tried(timestamp_key(game), [(game, 0)], _RESTORE, lambda: self.registry.whole(game))
+        """The present state of a game. Where it cannot be had, the file at fault is named, if one is."""
+        try:
+            return self.registry.whole(game)
+        except UNSOUND as error:
+            faults = list(misfits(self.registry.store, game))
+            for key, fault in faults:
+                self._blame(key, fault, [(game, 0)], _RESTORE)
+            if not faults:
+                advice = _REFRESH if error.code == "metadata-expired" else error.next
+                self._blame(timestamp_key(game), error, [(game, 0)], advice)
+            return None
 
     def metadata(self, state: GameState) -> None:
         """Whether strangers are served what was verified here: from the first root on, file by file and bundled."""
@@ -168,8 +180,10 @@ class _Check:
             return {pack: found for pack, found in zip(there, pool.map(read, there), strict=True) if found is not None}
 
     def game(self, state: GameState, packs: _Packs) -> None:
-        """All builds of a game; each distinct manifest once."""
+        """All channels and builds of a game; each distinct manifest once."""
         users: dict[str, tuple[DepotRef, list[Build]]] = {}
+        for channel in state.channels.values():
+            self._tried(timestamp_key(state.game), (), _POINT, partial(state.build, channel.build))
         for number in sorted(state.builds):
             build = state.builds[number]
             self.report.builds += 1
