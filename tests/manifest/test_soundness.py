@@ -64,7 +64,7 @@ def without_the_end(store: ObjectStore, key: str) -> None:
 def with_another_byte(store: ObjectStore, key: str) -> None:
     data = bytearray(store.get(key, limit=1 << 20).data)
     data[data.index(b'"version":') - 2] ^= 1
-    overwrite(store, key, data)
+    overwrite(store, key, bytes(data))
 
 
 HARMS: dict[str, tuple[Callable[[ObjectStore, str], None], str]] = {
