@@ -30,7 +30,7 @@ VERBS = {
     ),
     "key": Lazy("cli.commands.key:key", "Make, change, save and show the keys that sign."),
     "trust": Lazy("cli.commands.trust:trust", "Show and export what this machine trusts."),
-    "store": Lazy("cli.commands.store:store", "Check a store and measure what it holds."),
+    "store": Lazy("cli.commands.store:store", "Check, measure and renew a store."),
     "install": Lazy("cli.commands.install:install", "Install a game into a folder."),
     "update": Lazy("cli.commands.update:update", "Bring an installed game to the newest build of its channel."),
     "verify": Lazy("cli.commands.verify:verify", "Check an installed game against its manifest."),

@@ -1,23 +1,30 @@
-"""`lading store check|stats`: whether a store is whole, and what it holds."""
+"""`lading store check|stats|refresh`: whether a store is whole, what it holds, and signing it once more."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from chunkstore.errors import Corrupt
+from chunkstore.errors import Corrupt, LadingError
+from chunkstore.store import Conflict
+from cli import options
 from cli.call import Run
 from cli.output import Outcome
 from cli.words import Verbs
+from manifest.documents import GameMissing
+from manifest.events import WarningEvent
 
 if TYPE_CHECKING:
+    from cli.compose import Opened
     from manifest.soundness import Problem
+    from manifest.trust.renewal import Renewal
 
 _SHOWN_BUILDS = 5
 
-store = Verbs("store", help="Check a store and measure what it holds.")
+store = Verbs("store", help="Check, measure and renew a store.")
 
 
 @store.command()
@@ -94,6 +101,70 @@ def stats(run: Run) -> Outcome:
         *((f"{game}@@{name}", _share(weight)) for (game, name), weight in sorted(census.channels.items())),
     ]
     return Outcome(result, text=table(lines))
+
+
+@store.command()
+@click.argument("store", metavar="STORE", required=False)
+@click.option("--game", "games", metavar="GAME", multiple=True, help="Only this game; may be given several times.")
+@options.accept_stale
+@options.dry_run
+def refresh(run: Run, games: tuple[str, ...], accept_stale: bool, dry_run: bool) -> Outcome:
+    """Renew signatures before they expire.
+
+    For a timer. Signs what the keys of this machine may sign, of every game whose online key is here, and warns of what
+    expires soon and only others can sign. A game that fails does not keep the others from being renewed.
+    """
+    from cli import compose
+    from manifest.names import check_name
+
+    rows: list[dict[str, Any]] = []
+    failed: LadingError | None = None
+    with compose.writing(run, dry_run=dry_run, accept_stale=accept_stale) as opened:
+        for game in games or opened.registry.pen.keyring.games():
+            run.cancel.check()
+            try:
+                check_name(game, "game")
+                renewal = _renew(run, opened, game, named=bool(games), dry_run=dry_run)
+            except LadingError as error:
+                rows.append({"game": game, "renewed": [], "waiting": [], "error": error.code})
+                failed = failed or error
+            else:
+                if renewal is not None:
+                    rows.append({"game": game, **asdict(renewal), "error": None})
+    done = "Would renew" if dry_run else "Renewed"
+    lines = [f"{done} {', '.join(row['renewed']) or 'nothing'} of {row['game']}." for row in rows]
+    return Outcome({"games": rows}, text="\n".join(lines) or "No game has its online key here.", error=failed)
+
+
+def _renew(run: Run, opened: Opened, game: str, *, named: bool, dry_run: bool) -> Renewal | None:
+    """What became of one game; None if it is not of this store, and nobody said that it was."""
+    from cli import compose
+    from manifest.trust.renewal import Renewal, renew
+    from manifest.trust.roles import CHANNELS, SNAPSHOT, TIMESTAMP
+    from manifest.trust.writing import KeysMissing
+
+    with ExitStack() as stack:
+        pen = opened.registry.pen
+        if dry_run:
+            pen = stack.enter_context(compose.rehearsing(run, pen, game))
+        try:
+            renewal = renew(pen, opened.registry.newest(game))
+        except Conflict:  # somebody published in between
+            renewal = renew(pen, opened.registry.newest(game))
+        except KeysMissing:
+            if named:
+                raise
+            renewal = Renewal((), (CHANNELS, SNAPSHOT, TIMESTAMP))
+        except GameMissing:
+            if named:
+                raise
+            return None
+    if renewal.waiting:
+        message = f"{', '.join(renewal.waiting)} of {game} cannot be renewed with the keys that are here"
+        run.events.emit(
+            WarningEvent("publisher-needed", message, next="Run `lading store refresh` where the keys are.")
+        )
+    return renewal
 
 
 def _row(problem: Problem) -> dict[str, Any]:
