@@ -7,6 +7,7 @@ import re
 import shutil
 from base64 import b64decode
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ KEYS = (
     rf"s/{GAME}/(?:packs|manifests)/({HEX}{{2}})/\1{HEX}{{62}}",
     rf"s/{GAME}/(?:placements|diffs|heads|notes)/{ID}",
     rf"s/{GAME}/games/{GAME}",
-    rf"tuf/{GAME}/timestamp\.json",
+    rf"tuf/{GAME}/(?:timestamp\.json|voucher)",
     rf"tuf/{GAME}/[1-9][0-9]*\.(?:root|targets|builds|channels|snapshot)\.json",
     rf"tuf/{GAME}/[1-9][0-9]*\.bundle",
     rf"tuf/{GAME}/candidates/[1-9][0-9]*",
@@ -62,13 +63,13 @@ def test_it_holds_what_the_formats_name_and_nothing_else(
     assert (published.store / ".tmp" / "lock").stat().st_size == 0
     foreign = [word.encode() for word in (SECRET, str(tmp_path), str(published.sources))]
     private = list(private_halves(published.state))
-    assert len(private) == 3 * 3
+    assert len(private) == 4 * 3  # root, builds, online, and the registry's own
     assert [key for path, key in keys.items() if any(word in path.read_bytes() for word in foreign + private)] == []
 
 
 def private_halves(state: Path) -> Iterator[bytes]:
     """Each private key that signed the store, as it might have slipped into it."""
-    for file in state.glob("*/keys/*/*.json"):
+    for file in state.glob("*/keys/**/*.json"):
         body = json.loads(file.read_bytes())["pem"].splitlines()[1]
         raw = b64decode(body)[-32:]
         yield from (body.encode(), raw, raw.hex().encode())
@@ -82,14 +83,17 @@ def test_it_serves_installs(published: Published, copy: Path, tmp_path: Path, bu
     assert tar_digest(copy) == before
 
 
-@pytest.mark.parametrize("way", ["pin", "first-use", "none"])
+@pytest.mark.parametrize("way", ["pin", "registry", "first-use", "none"])
 def test_it_serves_installs_to_strangers_who_say_whom_they_trust(
     published: Published, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     """A machine that has never seen the publisher; what it decided holds for every later command."""
     (pin,) = (file.read_text() for file in published.state.glob(f"*/keys/{GAME}/pin"))
+    (registry,) = (json.loads(file.read_bytes()) for file in published.state.glob("*/keys/_registry.json"))
+    vouched = "registry:sha256:" + sha256(bytes.fromhex(registry["public"])).hexdigest()
     monkeypatch.setenv("LADING_STATE_DIR", str(tmp_path / "state of a stranger"))
-    target, words = tmp_path / "game", {"pin": ["--trust", pin], "first-use": ["--trust", way], "none": []}[way]
+    target, said = tmp_path / "game", {"pin": pin, "registry": vouched, "first-use": way}
+    words = ["--trust", said[way]] if way in said else []
     done = lading("install", GAME, "--into", str(target), "--store", str(copy), "--build", "1", *words, "--json")
     if way == "none":
         assert (done.exit, done.document["error"]["code"]) == (6, "trust-needed")

@@ -51,7 +51,7 @@ REFUSALS: dict[str, tuple[int, str]] = {
     f"install {GAME} --into {{new}} --store http://": (2, "store-unknown"),
     f"install {GAME} --into {{new}} --store {{store}} --trust sha256:00": (2, "bad-pin"),
     f"install {GAME} --into {{new}} --store {{store}} --trust sha256:{'0' * 64}": (6, "root-mismatch"),
-    f"install {GAME} --into {{new}} --store {{store}} --trust registry:sha256:{'0' * 64}": (6, "trust-needed"),
+    f"install {GAME} --into {{new}} --store {{store}} --trust registry:sha256:{'0' * 64}": (6, "bad-voucher"),
     f"install {GAME} --into {{store}}/game --store {{store}}": (2, "folders-entangled"),
     f"install {GAME} --into {{store}} --store {{store}}": (2, "folders-entangled"),
     f"publish {{source}} {GAME} --store {{source}}/store": (2, "folders-entangled"),
