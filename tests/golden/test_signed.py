@@ -17,13 +17,17 @@ from manifest.documents import GameState
 from manifest.keys import game_prefix
 from manifest.trust.bundle import decode_bundle
 from manifest.trust.contact import Contact
+from manifest.trust.keyplan import KeyPlan
 from manifest.trust.pins import FirstUse, Pin, parse_pin
+from manifest.trust.rotation import KeyChange, rotate
 from publisher.candidates import decode_candidate
 from tests.golden import signed
 from tests.golden.independent_trust import Broken, Game, bin_of, read_voucher, verify
 from tests.golden.remake import TUF
 from tests.kit.clock import FakeClock
 from tests.kit.signed import games_of
+from tests.kit.signedgame import GAME as TOY
+from tests.kit.signedgame import SignedGame
 
 NOW = signed.BEGIN + 1_000
 FILES = {path.relative_to(TUF).as_posix(): path.read_bytes() for path in sorted(TUF.rglob("*")) if path.is_file()}
@@ -34,8 +38,9 @@ REGISTRY_PIN = "registry:sha256:" + hashlib.sha256(signed.pem_of(signed.REGISTRY
 Files = Mapping[str, bytes]
 
 
-def independently(files: Files, pin: str = PIN, now: float = NOW) -> Game:
-    return verify(lambda name, limit: files.get(name), signed.GAME, pin, now)
+def independently(files: Files, pin: str = PIN, now: float = NOW, game: str = signed.GAME) -> Game:
+    """What the independent reader makes of the files below a game's folder."""
+    return verify(lambda name, limit: files.get(name), game, pin, now)
 
 
 def test_every_byte_is_made_as_ever() -> None:
@@ -106,6 +111,22 @@ def test_what_waits_has_one_good_signature() -> None:
     waiting = [json.loads(data) for name, data in FILES.items() if name.startswith("signing/")]
     assert waiting
     assert {len(document["signatures"]) for document in waiting} == {1}
+
+
+@pytest.mark.parametrize("plan", [KeyPlan(), KeyPlan(3, 2, 2, 2)], ids=["one key", "some of several"])
+def test_a_stranger_follows_every_change_of_keys(tmp_path: Path, plan: KeyPlan) -> None:
+    """From the first root on: all keys of all kinds were changed, roots more than once."""
+    game = SignedGame.made(tmp_path / "game", plan)
+    first = game.objects()[f"tuf/{TOY}/1.root.json"]
+    pin = "sha256:" + hashlib.sha256(first).hexdigest()
+    for kind in ("root", "builds", "online", "root"):
+        rotate(game.pen, game.whole(), kind, KeyChange())
+        game.publish()
+        files = {key.removeprefix(f"tuf/{TOY}/"): data for key, data in game.objects().items()}
+        state, found = game.whole(), independently(files, pin, game.clock.now(), TOY)
+        assert sorted(found.builds) == sorted(state.builds)
+        assert found.channels["stable"]["build"] == found.newest == max(state.builds)
+    assert found.root >= 4
 
 
 def edited(name: str, *changes: tuple[bytes, bytes]) -> bytes:
