@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,11 @@ import pytest
 
 from tests.kit.clock import FakeClock
 from tests.kit.command import Finished, lading
+from tests.kit.published import isolate
+from tests.kit.source import write
+
+STORE = "store"
+"""The store that `publish_toy` makes, where the commands of a test run."""
 
 
 @dataclass
@@ -45,3 +51,19 @@ class Machine:
     def warnings(self, finished: Finished) -> list[str]:
         """The codes of the warnings that a command gave."""
         return [line.partition("[")[2].partition("]")[0] for line in finished.stderr.splitlines() if "warning[" in line]
+
+
+def publish_toy(home: Path) -> Path:
+    """A folder with the source and the store of the game `toy`, and the state of the `studio` that published it."""
+    write(home / "source", {"readme.txt": b"hello"})
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        isolate(monkeypatch, home / "home")
+        monkeypatch.chdir(home)
+        Machine(home / "studio").result("publish", "source", "toy", "--store", STORE)
+    return home
+
+
+def studio_in(made: Path, here: Path) -> Machine:
+    """The same studio, and all that is its, in a folder of its own."""
+    shutil.copytree(made, here, dirs_exist_ok=True)
+    return Machine(here / "studio")
