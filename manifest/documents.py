@@ -179,17 +179,17 @@ def build_to_json(build: Build) -> dict[str, Any]:
 
 def build_from_json(value: Mapping[str, Any]) -> Build:
     """A build from its JSON form. Raises `BadDocument`."""
-    depots = _take(value, "depots", dict)
+    depots = take(value, "depots", dict)
     build = Build(
         number=natural(value, "number"),
-        version=believed(check_version, _take(value, "version", str)),
+        version=believed(check_version, take(value, "version", str)),
         depots={believed(check_name, name, "depot"): depot_from_json(depots[name]) for name in depots},
         published_at=natural(value, "published_at"),
-        notes=_take(value, "notes", str),
-        notes_id=_take(value, "notes_id", str),
-        critical=_take(value, "critical", bool),
+        notes=take(value, "notes", str),
+        notes_id=take(value, "notes_id", str),
+        critical=take(value, "critical", bool),
         rollback_to=natural(value, "rollback_to"),
-        withdrawn=_take(value, "withdrawn", bool),
+        withdrawn=take(value, "withdrawn", bool),
     )
     if build.number < 1 or not build.depots:
         raise BadDocument("a build has no number or no depot")
@@ -227,7 +227,7 @@ def depot_from_json(value: Any) -> DepotRef:
     """A depot's reference from its JSON form. Raises `BadDocument`."""
     if not isinstance(value, dict):
         raise BadDocument("a depot of the build is not an object")
-    manifest = _take(value, "manifest", str)
+    manifest = take(value, "manifest", str)
     believed(hex_to_digest, manifest, "manifest id")
     return DepotRef(
         manifest=manifest,
@@ -235,9 +235,9 @@ def depot_from_json(value: Any) -> DepotRef:
         files=natural(value, "files"),
         chunks=natural(value, "chunks"),
         installed_size=natural(value, "installed_size"),
-        platform=_take(value, "platform", str),
-        language=_take(value, "language", str),
-        optional=_take(value, "optional", bool),
+        platform=take(value, "platform", str),
+        language=take(value, "language", str),
+        optional=take(value, "optional", bool),
     )
 
 
@@ -259,7 +259,8 @@ def believed(check: Callable[..., _T], *args: Any) -> _T:
         raise BadDocument(error.message) from error
 
 
-def _take(value: Mapping[str, Any], key: str, kind: type[Any]) -> Any:
+def take(value: Mapping[str, Any], key: str, kind: type[Any]) -> Any:
+    """A field of a document, if it is of this type; a text has to be one in Unicode. Raises `BadDocument`."""
     found: Any = value.get(key)
     if type(found) is not kind:
         raise BadDocument(f"the field {key!r} is missing or not of type {kind.__name__}")
@@ -270,7 +271,7 @@ def _take(value: Mapping[str, Any], key: str, kind: type[Any]) -> Any:
 
 def natural(value: Mapping[str, Any], key: str) -> int:
     """A number of a document that is 0 or more and exact in every JSON reader. Raises `BadDocument`."""
-    number: int = _take(value, key, int)
+    number: int = take(value, key, int)
     if not 0 <= number < 1 << 53:
         raise BadDocument(f"the field {key!r} is out of range")
     return number

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import count
-from typing import Any
 
 from chunkstore.errors import Corrupt
 from chunkstore.ids import digest_of, hex_to_digest
@@ -24,8 +23,10 @@ from manifest.documents import (
     believed,
     canonical_json,
     depot_from_json,
+    found_at,
     natural,
     parse_json,
+    take,
 )
 from manifest.events import EventSink, WarningEvent
 from manifest.names import check_name, check_version
@@ -72,31 +73,28 @@ def encode_candidate(candidate: Candidate) -> bytes:
 
 def decode_candidate(data: bytes, where: str) -> Candidate:
     """A candidate as somebody stored it. Raises `BadDocument`."""
-    value = parse_json(data, "candidate", where)
-    release = value.get("release")
-    if not isinstance(release, dict):
-        raise BadDocument("the candidate has no release", where=where)
-    version, channel, parent = release.get("version"), release.get("channel"), release.get("parent")
-    notes, notes_id, critical = release.get("notes"), value.get("notes_id"), release.get("critical")
-    if not (isinstance(notes, str) and isinstance(notes_id, str) and isinstance(critical, bool)):
-        raise BadDocument("a field of the candidate is missing or of another type", where=where)
-    if len(notes.encode(errors="replace")) > MAX_INLINE_NOTES:
-        raise BadDocument("the notes of the candidate are too long", where=where)
-    if notes_id:
-        believed(hex_to_digest, notes_id, "notes id")
-    return Candidate(
-        depot=believed(check_name, _text(value, "depot"), "depot"),
-        ref=depot_from_json(value.get("ref")),
-        release=Release(
-            version=None if version is None else believed(check_version, _text(release, "version")),
-            channel=None if channel is None else believed(check_name, _text(release, "channel"), "channel"),
-            notes=notes,
-            critical=critical,
-            parent=None if parent is None else natural(release, "parent"),
-        ),
-        sealed_at=natural(value, "sealed_at"),
-        notes_id=notes_id,
-    )
+    with found_at(where):
+        value = parse_json(data, "candidate")
+        release = take(value, "release", dict)
+        notes, notes_id = take(release, "notes", str), take(value, "notes_id", str)
+        if len(notes.encode()) > MAX_INLINE_NOTES:
+            raise BadDocument("the notes of the candidate are too long")
+        if notes_id:
+            believed(hex_to_digest, notes_id, "notes id")
+        version, channel, parent = (release.get(key) for key in ("version", "channel", "parent"))
+        return Candidate(
+            depot=believed(check_name, take(value, "depot", str), "depot"),
+            ref=depot_from_json(value.get("ref")),
+            release=Release(
+                version=None if version is None else believed(check_version, take(release, "version", str)),
+                channel=None if channel is None else believed(check_name, take(release, "channel", str), "channel"),
+                notes=notes,
+                critical=take(release, "critical", bool),
+                parent=None if parent is None else natural(release, "parent"),
+            ),
+            sealed_at=natural(value, "sealed_at"),
+            notes_id=notes_id,
+        )
 
 
 def seal_candidate(registry: RegistryWriter, state: GameState, candidate: Candidate) -> int:
@@ -179,10 +177,3 @@ def is_free(state: GameState, release: Release, number: int) -> bool:
     if number <= max(state.builds, default=0):
         return False
     return release.version is not None or all(build.version != str(number) for build in state.builds.values())
-
-
-def _text(value: dict[str, Any], key: str) -> str:
-    found = value.get(key)
-    if not isinstance(found, str):
-        raise BadDocument(f"the field {key!r} of the candidate is missing or no text")
-    return found
