@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -74,6 +75,15 @@ class Publisher:
         """Another machine that has the keys of this one, as far as there are any, and publishes another folder."""
         hand_over_keys(self.state, state)
         return Publisher(folder, state, self.store, clock=self.clock)
+
+    def copy(self, home: Path) -> Publisher:
+        """The same store and the same state of this machine, in another folder; the source is the very same."""
+        if self.state.exists():
+            shutil.copytree(self.state, home / "state")
+        store = MemoryStore(self.clock)
+        for entry in self.store.list(""):
+            store.put(entry.key, self.store.get(entry.key, limit=1 << 30).data)
+        return Publisher(self.folder, home / "state", store, random=self.random, clock=FakeClock(self.clock.now()))
 
     def _random_bytes(self, count: int) -> bytes:
         self.random += 1
