@@ -228,16 +228,16 @@ class SignedGames:
 
     def _name_wrong_clock(self, visit: _Visit, error: LadingError) -> None:
         """If the store's clock says that nothing has expired, ours is wrong. Raises `ClockWrong` then."""
-        key = timestamp_key(visit.folder.about.binding.game)
+        served = 0.0
         with suppress(LadingError):
-            served = self._store.stat(key).now
-            ahead = self._clock.now() - served
-            if served and ahead > _CLOCK_TOLERANCE and served < error.data.get("expires", 0):
-                raise ClockWrong(
-                    f"the clock of this machine is {duration(ahead)} ahead: by it the metadata has expired",
-                    where=self._store.url,
-                    data={"ahead_seconds": int(ahead)},
-                ) from error
+            served = self._store.stat(timestamp_key(visit.folder.about.binding.game)).now
+        ahead = self._clock.now() - served
+        if served and ahead > _CLOCK_TOLERANCE and served < error.data.get("expires", 0):
+            raise ClockWrong(
+                f"the clock of this machine is {duration(ahead)} ahead: by it the metadata has expired",
+                where=self._store.url,
+                data={"ahead_seconds": int(ahead)},
+            ) from error
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,49 @@
+"""The scene for every attack, and the line that says how many were tried and refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.attacks.trust.scene import Scene, scene_of, set_up
+from tests.kit.disks import unhurried_disk
+
+__all__ = ["unhurried_disk"]
+
+
+@pytest.fixture(scope="session")
+def master(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, bytes]]:
+    """What all scenes are copies of."""
+    folder = tmp_path_factory.mktemp("attacked")
+    return folder, set_up(folder)
+
+
+@pytest.fixture
+def scene(master: tuple[Path, dict[str, bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    """A scene of this test's own."""
+    with ExitStack() as closing:
+        yield scene_of(*master, tmp_path / "scene", monkeypatch, closing)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints the count: an attack is refused when all its variants are."""
+    ended = {
+        outcome: {
+            value
+            for report in terminalreporter.stats.get(outcome, [])
+            for name, value in _properties(report)
+            if name == "attack"
+        }
+        for outcome in ("passed", "failed", "error")
+    }
+    tried = set().union(*ended.values())
+    if tried:
+        refused = tried - ended["failed"] - ended["error"]
+        terminalreporter.write_line(f"attacks on metadata and manifests: {len(refused)} of {len(tried)} refused")
+
+
+def _properties(report: object) -> list[tuple[str, object]]:
+    return getattr(report, "user_properties", [])

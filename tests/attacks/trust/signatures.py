@@ -1,0 +1,409 @@
+"""Attacks on who signed what, and on what a document is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from copy import deepcopy
+from typing import Any
+
+from manifest.keys import manifest_key, timestamp_key
+from manifest.trust.roles import BUILDS, CHANNELS, LADING, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, build_path
+from manifest.trust.state import bin_of
+from tests.attacks.trust.forged import forget_diffs, manifest_payload, serve_manifest
+from tests.attacks.trust.scene import NEWEST, OTHER, Scene
+from tests.attacks.trust.table import ALL_KEYS, BUILD_KEYS, NOTHING, ONE_BUILD_KEY, ONLINE, RIGHT_BUILD, attack
+from tests.kit.forge import Forge, Hand, compact, overwrite, payload
+from tests.kit.rig import GAME
+
+_ORDER = 2**252 + 27742317777372353535851937790883648493
+"""Of Ed25519's group: what may be added to the second half of a signature without changing what it proves."""
+
+_NEUTRAL = "01" + "00" * 31
+"""The point that every product with it is; in hexadecimal, as a key and as half a signature."""
+
+_WEAK = (
+    _NEUTRAL,
+    "01" + "00" * 30 + "80",
+    "00" * 32,
+    "ec" + "ff" * 30 + "7f",
+    "ed" + "ff" * 30 + "7f",
+    "ee" + "ff" * 30 + "7f",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+)
+"""Points of small order, two of them in no canonical form."""
+
+_RSA = """-----BEGIN PUBLIC KEY-----
+MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAKj34GkxFhD90vcNLYLInFEX6Ppy1tPf
+9Cnzj4p4WGeKLs1Pt8QuKUpRKfFLfRYC9AIKjbJTWit+CqvjWYzvQwECAwEAAQ==
+-----END PUBLIC KEY-----
+"""
+
+
+@attack(
+    "A01",
+    "metadata without a signature",
+    holds=ONLINE,
+    answer="bad-signature",
+    builds=BUILDS,
+    channels=CHANNELS,
+    targets=TARGETS,
+)
+def unsigned(scene: Scene, role: str) -> None:
+    scene.forge().serve([role], by=[])
+
+
+@attack(
+    "A02",
+    "signed by a key that nobody named",
+    holds=ONLINE,
+    answer="bad-signature",
+    builds=BUILDS,
+    channels=CHANNELS,
+    targets=TARGETS,
+)
+def by_a_stranger(scene: Scene, role: str) -> None:
+    scene.forge().serve([role], by=[Hand.stranger(1), Hand.stranger(2)])
+
+
+@attack(
+    "A03",
+    "signed by a right key of another role",
+    holds=ALL_KEYS,
+    answer="bad-signature",
+    targets=(TARGETS, "builds"),
+    targets_online=(TARGETS, "online"),
+    channels=(CHANNELS, "builds"),
+    builds=(BUILDS, "root"),
+)
+def by_another_role(scene: Scene, case: tuple[str, str]) -> None:
+    forge = scene.forge()
+    forge.serve([case[0]], by=forge.keys[case[1]])
+
+
+def _signed_again(scene: Scene, role: str) -> Forge:
+    """Targets that no player has are read by all; the other roles change with every build."""
+    forge = scene.forge()
+    if role == TARGETS:
+        forge.serve([TARGETS])
+        scene.settle()
+    return forge
+
+
+@attack(
+    "A04",
+    "one bit flipped in the signed bytes",
+    holds=NOTHING,
+    answer="bad-signature or metadata-mixed",
+    timestamp=TIMESTAMP,
+    snapshot=SNAPSHOT,
+    targets=TARGETS,
+    builds=BUILDS,
+    channels=CHANNELS,
+)
+def flipped_content(scene: Scene, role: str) -> None:
+    forge = _signed_again(scene, role)
+    before = compact(forge.documents[role])
+    forge.replace(role, before.replace(b'"expires":"202', b'"expires":"203'))
+
+
+@attack(
+    "A05",
+    "one bit flipped in a signature",
+    holds=NOTHING,
+    answer="bad-signature or metadata-mixed",
+    timestamp=TIMESTAMP,
+    snapshot=SNAPSHOT,
+    targets=TARGETS,
+    builds=BUILDS,
+    channels=CHANNELS,
+)
+def flipped_signature(scene: Scene, role: str) -> None:
+    forge = _signed_again(scene, role)
+    signature = forge.documents[role]["signatures"][0]
+    signature["sig"] = f"{int(signature['sig'], 16) ^ 1:0128x}"
+    forge.replace(role, compact(forge.documents[role]))
+
+
+@attack(
+    "A06",
+    "the same content written in other bytes",
+    holds=NOTHING,
+    answer=f"{RIGHT_BUILD} or object-too-large",
+    timestamp=TIMESTAMP,
+    builds=BUILDS,
+)
+def written_anew(scene: Scene, role: str) -> None:
+    forge = scene.forge()
+    document = forge.documents[role]
+    scene.answer = RIGHT_BUILD if role == TIMESTAMP else "object-too-large"
+    turned = {
+        name: dict(reversed(part.items())) if name == "signed" else part for name, part in reversed(document.items())
+    }
+    data = json.dumps(turned, indent=3).replace('"toy', '"\\u0074oy').encode()
+    assert json.loads(data) == document
+    forge.replace(role, data)
+
+
+@attack(
+    "A07",
+    "a key twice in one object",
+    holds=NOTHING,
+    answer="bad-metadata or object-too-large",
+    timestamp=TIMESTAMP,
+    builds=BUILDS,
+)
+def twice_in_an_object(scene: Scene, role: str) -> None:
+    forge = scene.forge()
+    forge.replace(role, compact(forge.documents[role]).replace(b'"version":', b'"version":99,"version":', 1))
+
+
+@attack(
+    "A08",
+    "numbers that are none, or too large",
+    holds=BUILD_KEYS,
+    answer="bad-metadata or bad-document",
+    nan=float("nan"),
+    infinite=1e400,
+    fraction=1.0,
+    beyond=2**64,
+    negative=-1,
+    true=True,
+    text="12",
+)
+def no_number(scene: Scene, value: Any) -> None:
+    forge = scene.forge()
+    forge.target(BUILDS, f"builds/{NEWEST}")["depots"]["main"]["payload_size"] = value
+    forge.serve([BUILDS])
+
+
+@attack(
+    "A09",
+    "a threshold of two met by one key twice",
+    holds=ONE_BUILD_KEY,
+    answer="bad-metadata or bad-signature",
+    same=lambda keyid: keyid,
+    upper=str.upper,
+    spaced=lambda keyid: f" {keyid}",
+)
+def one_key_twice(scene: Scene, spell: Any) -> None:
+    forge = scene.forge()
+    forge.signed(BUILDS)["version"] += 1
+    document = forge.documents[BUILDS]
+    signature = forge.keys["builds"][0].sign(document["signed"])
+    document["signatures"] = [signature, {**signature, "keyid": spell(signature["keyid"])}]
+    forge.list(BUILDS, compact(document))
+    forge.serve()
+
+
+@attack(
+    "A10",
+    "one public key under two ids",
+    holds=ALL_KEYS,
+    answer="bad-metadata",
+    same=lambda public: public,
+    upper=str.upper,
+    spaced=lambda public: f"{public[:2]} {public[2:]}",
+)
+def one_key_listed_twice(scene: Scene, spell: Any) -> None:
+    forge = scene.forge()
+    hand = forge.keys["builds"][0]
+    delegations = forge.signed(TARGETS)["delegations"]
+    twin = {**hand.listed, "keyval": {"public": spell(hand.public)}}
+    twin_id = "ab" * 32
+    delegations["keys"][twin_id] = twin
+    _builds_row(forge)["keyids"] = [hand.keyid, twin_id]
+    forge.write(TARGETS)
+    forge.signed(BUILDS)["version"] += 1
+    document = forge.documents[BUILDS]
+    signature = hand.sign(document["signed"])
+    document["signatures"] = [signature, {**signature, "keyid": twin_id}]
+    forge.list(BUILDS, compact(document))
+    forge.serve()
+
+
+@attack(
+    "A11",
+    "a threshold of none, or none that can be",
+    holds=ALL_KEYS,
+    answer="bad-metadata",
+    zero=0,
+    negative=-1,
+    true=True,
+    text="1",
+    endless=2**70,
+    more_than_keys=3,
+)
+def no_threshold(scene: Scene, value: Any) -> None:
+    forge = scene.forge()
+    _builds_row(forge)["threshold"] = value
+    forge.write(TARGETS)
+    forge.serve([BUILDS], by=[])
+
+
+@attack(
+    "A12",
+    "a key that is not of the type it says, or lets everybody sign",
+    holds=ALL_KEYS,
+    answer="bad-metadata",
+    rsa_as_ed25519=lambda public: ("ed25519", "ed25519", _RSA),
+    ed25519_as_rsa=lambda public: ("rsa", "rsassa-pss-sha256", public),
+    rsa=lambda public: ("rsa", "rsassa-pss-sha256", _RSA),
+    ecdsa=lambda public: ("ecdsa", "ecdsa-sha2-nistp256", public),
+    nothing=lambda public: (None, None, public),
+    **{f"weak_{point[:2]}_{point[-2:]}": lambda _, point=point: ("ed25519", "ed25519", point) for point in _WEAK},
+)
+def another_type(scene: Scene, of: Any) -> None:
+    forge = scene.forge()
+    root = forge.next_root()
+    keytype, scheme, public = of(forge.keys["online"][0].public)
+    listed = {"keytype": keytype, "scheme": scheme, "keyval": {"public": public}}
+    keyid = hashlib.sha256(payload(listed)).hexdigest()
+    root["keys"][keyid] = listed
+    root["roles"][TIMESTAMP] = {"keyids": [keyid], "threshold": 1}
+    forge.serve_root()
+    document = forge.documents[TIMESTAMP]
+    document["signed"]["version"] += 1
+    document["signatures"] = [{"keyid": keyid, "sig": _NEUTRAL + "00" * 32}]
+    overwrite(scene.store, timestamp_key(GAME), compact(document))
+
+
+def _malleable(signature: str) -> str:
+    raw = bytes.fromhex(signature)
+    return (raw[:32] + (int.from_bytes(raw[32:], "little") + _ORDER).to_bytes(32, "little")).hex()
+
+
+@attack(
+    "A13",
+    "a signature in another form than its key makes them",
+    holds=NOTHING,
+    answer="bad-signature",
+    beyond_the_order=_malleable,
+    neutral=lambda signature: _NEUTRAL + "00" * 32,
+    own_half=lambda signature: signature[:64] + "00" * 32,
+    not_canonical=lambda signature: "ee" + "ff" * 30 + "7f" + "00" * 32,
+    short=lambda signature: signature[:126],
+    long=lambda signature: signature + "00",
+    empty=lambda signature: "",
+    no_hexadecimal=lambda signature: "zz" + signature[2:],
+)
+def another_form(scene: Scene, spoil: Any) -> None:
+    forge = scene.forge()
+    signature = forge.documents[TIMESTAMP]["signatures"][0]
+    signature["sig"] = spoil(signature["sig"])
+    forge.replace(TIMESTAMP, compact(forge.documents[TIMESTAMP]))
+
+
+_BIN = bin_of(build_path(GAME, 1))
+
+
+@attack(
+    "A14",
+    "one kind of document in the place of another",
+    holds=ONLINE,
+    answer="bad-metadata or bad-signature",
+    pointer_as_builds=(CHANNELS, BUILDS),
+    builds_as_pointer=(BUILDS, CHANNELS),
+    old_builds_as_builds=(_BIN, BUILDS),
+    builds_as_old_builds=(BUILDS, _BIN),
+    targets_as_builds=(TARGETS, BUILDS),
+    snapshot_as_pointer=(SNAPSHOT, CHANNELS),
+)
+def another_kind(scene: Scene, case: tuple[str, str]) -> None:
+    source, place = case
+    forge = scene.forge()
+    forge.documents[place] = deepcopy(forge.documents[source])
+    forge.signed(place)["version"] = 99
+    forge.list(place, compact(forge.documents[place]))
+    if place == _BIN:  # which only those read who want an old build
+        forge.target(CHANNELS, "channels/stable")["build"] = 1
+        forge.write(CHANNELS)
+    forge.serve()
+
+
+def _whole_repository(scene: Scene) -> None:
+    for key, data in scene.good.items():
+        if key.startswith(f"tuf/{OTHER}/"):
+            overwrite(scene.store, key.replace(OTHER, GAME), data)
+
+
+def _manifest(scene: Scene) -> None:
+    forge, other = scene.forge(), scene.forge(OTHER)
+    forget_diffs(scene)
+    mine = forge.target(BUILDS, f"builds/{NEWEST}")["depots"]["main"]["manifest"]
+    theirs = other.target(BUILDS, "builds/1")["depots"]["main"]["manifest"]
+    overwrite(scene.store, manifest_key(GAME, mine), scene.good[manifest_key(OTHER, theirs)])
+
+
+@attack(
+    "A15",
+    "what is of another game",
+    holds=NOTHING,
+    answer="other-games-metadata or wrong-payload",
+    metadata=_whole_repository,
+    manifest=_manifest,
+)
+def of_another_game(scene: Scene, do: Any) -> None:
+    do(scene)
+    if do is _whole_repository:
+        scene.answer, scene.newcomer = "other-games-metadata", "root-mismatch"
+
+
+def _of_another_registry(scene: Scene) -> None:
+    """A test environment of the same publisher, who uses the same keys in both."""
+    forge = scene.forge()
+    for document in forge.documents.values():
+        document["signed"][LADING]["registry"] = "ff" * 32
+    forge.serve([role for role in forge.documents if role not in (ROOT, SNAPSHOT, TIMESTAMP)])
+
+
+def _of_another_platform(scene: Scene) -> None:
+    forge = scene.forge()
+    forge.target(BUILDS, f"builds/{NEWEST}")["depots"]["main"]["platform"] = "linux"
+    forge.serve([BUILDS], by=forge.keys["online"])
+
+
+@attack(
+    "A16",
+    "what is for another platform or another registry",
+    holds=ALL_KEYS,
+    answer="other-registry or bad-signature",
+    registry=_of_another_registry,
+    platform=_of_another_platform,
+)
+def of_another_place(scene: Scene, do: Any) -> None:
+    scene.answer = "other-registry" if do is _of_another_registry else "bad-signature"
+    do(scene)
+
+
+def _format(scene: Scene) -> None:
+    forge = scene.forge()
+    forge.signed(TIMESTAMP)[LADING]["format"] = 2
+    forge.serve()
+
+
+def _specification(scene: Scene) -> None:
+    forge = scene.forge()
+    forge.signed(TIMESTAMP)["spec_version"] = "2.0.0"
+    forge.serve()
+
+
+@attack(
+    "A17",
+    "a format that is not known yet",
+    holds=BUILD_KEYS,
+    answer="newer-metadata or bad-metadata or newer-format or unknown-feature",
+    of_metadata=_format,
+    of_tuf=_specification,
+    of_manifests=lambda scene: serve_manifest(scene, manifest_payload(version=2)),
+    feature=lambda scene: serve_manifest(scene, manifest_payload(features=["holograms"])),
+)
+def newer(scene: Scene, do: Any) -> None:
+    do(scene)
+
+
+def _builds_row(forge: Forge) -> dict[str, Any]:
+    rows = forge.signed(TARGETS)["delegations"]["roles"]
+    row: dict[str, Any] = next(row for row in rows if row["name"] == BUILDS)
+    return row

@@ -1,0 +1,63 @@
+"""The form of the table of attacks: a row says what is tried, what whoever tries it holds, and what it comes to.
+
+The rows stand beside the attacks themselves, in the other files of this folder; `docs/security.md` repeats them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.attacks.trust.scene import Scene
+
+NOTHING = "nothing but the store"
+ONLINE = "the store and the online key"
+ONE_BUILD_KEY = "the store, the online key and one of two build keys"
+BUILD_KEYS = "the store, the online key and all build keys"
+ALL_KEYS = "all keys"
+DISK = "the player's disk"
+CLOCK = "the player's clock"
+
+STOLEN = {
+    ONLINE: ("online",),
+    ONE_BUILD_KEY: ("online", "builds"),
+    BUILD_KEYS: ("online", "builds"),
+    ALL_KEYS: ("online", "builds"),
+}
+"""The kinds of keys that a publisher changes afterwards. Of a thief of root keys only a new pin would rid them."""
+
+RIGHT_BUILD = "no harm"
+"""What an attack comes to that changes nothing: the player gets the right build."""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One row. `answers` are the codes that it may come to; each of `variants` is tried on its own."""
+
+    number: str
+    title: str
+    holds: str
+    answers: tuple[str, ...]
+    variants: Mapping[str, Callable[[Scene], object]] = field(repr=False)
+
+
+ATTACKS: dict[str, Attack] = {}
+
+Try = Callable[..., object]
+
+
+def attack(number: str, title: str, *, holds: str, answer: str, **variants: Any) -> Callable[[Try], Try]:
+    """Enters the decorated function as an attack, once for each of `variants` with its value."""
+
+    def enter(attempt: Try) -> Try:
+        tries = {name: _with(attempt, value) for name, value in variants.items()} or {"": attempt}
+        assert number not in ATTACKS
+        ATTACKS[number] = Attack(number, title, holds, tuple(answer.split(" or ")), tries)
+        return attempt
+
+    return enter
+
+
+def _with(attempt: Try, value: Any) -> Callable[[Scene], object]:
+    return lambda scene: attempt(scene, value)
