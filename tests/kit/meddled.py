@@ -9,6 +9,15 @@ from chunkstore.store import Buffer, ObjectStore
 from chunkstore.wrappers.forward import ForwardingStore
 
 
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def die() -> None:
+    """What happens to a process that is killed."""
+    raise Killed
+
+
 class MeddledStore(ForwardingStore):
     """Something happens just before the so-many-th call that changes anything."""
 

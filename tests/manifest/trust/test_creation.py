@@ -23,18 +23,10 @@ from manifest.trust.pins import RootPin
 from manifest.trust.roles import BUILDS, CHANNELS, LADING, LIMITS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, Binding
 from tests.kit.clock import FakeClock
 from tests.kit.forge import overwrite
-from tests.kit.meddled import MeddledStore
+from tests.kit.meddled import Killed, MeddledStore, die
 from tests.kit.signedgame import GAME, REGISTRY, SignedGame
 
 PLAN = KeyPlan(root_keys=3, root_threshold=2, build_keys=2, build_threshold=2)
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-def die() -> None:
-    raise Killed
 
 
 @pytest.fixture
