@@ -15,13 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from manifest.keys import metadata_key, voucher_key
-from manifest.trust.draft import Draft
+from manifest.keys import metadata_key
 from manifest.trust.pins import RegistryPin, RootPin
 from manifest.trust.roles import ROOT
-from manifest.trust.signers import signer_of
-from manifest.trust.voucher import Voucher, encode_voucher, voucher_payload
-from manifest.trust.writing import sign, write
+from manifest.trust.rotation import KeyChange, rotate
+from manifest.trust.vouching import vouch
 from tests.kit.command import Finished, lading
 from tests.kit.game import noise
 from tests.kit.nginx import Nginx
@@ -79,26 +77,17 @@ def pin(rig: Rig) -> str:
 
 
 def rotate_root(rig: Rig) -> None:
-    """The next root, with a timestamp after it."""
+    """New root keys, with all that follows from them."""
     registry = rig.registry()
-    state, pen = registry.whole(GAME), registry.pen
-    draft = Draft.of(state)
-    draft.date(ROOT, draft.roles[ROOT].signed.version + 1, rig.clock.now())
-    sign(pen.keyring, draft, ROOT)
-    assert rig.store.put(metadata_key(GAME, ROOT, draft.roles[ROOT].signed.version), draft.encode(ROOT))
-    write(pen, draft, state)
+    rotate(registry.pen, registry.whole(GAME), "root", KeyChange())
 
 
-def vouch(rig: Rig) -> str:
+def vouch_for(rig: Rig) -> str:
     """A voucher for the game, in the store; the pin of the registry that gave it."""
     registry = rig.registry()
-    keyring, state = registry.pen.keyring, registry.game(GAME)
-    key = keyring.make_registry_key()
-    expires = int(rig.clock.now()) + 86_400
-    root = RootPin.of(rig.store.get(metadata_key(GAME, ROOT, 1), limit=1 << 16).data, 1)
-    voucher = Voucher(state.registry, GAME, root, BUILDS - 10, expires)
-    signature = signer_of(keyring, key).sign(voucher_payload(voucher)).signature
-    assert rig.store.put(voucher_key(GAME), encode_voucher(voucher, key.public, bytes.fromhex(signature)))
+    pen = registry.pen
+    key = pen.keyring.make_registry_key()
+    vouch(pen, registry.whole(GAME))
     return str(RegistryPin(hashlib.sha256(key.public).hexdigest()))
 
 
@@ -115,7 +104,7 @@ def test_a_first_contact_on_first_use(server: Nginx, game: Path) -> None:
 
 def test_a_first_contact_by_voucher(rig: Rig, server: Nginx, game: Path) -> None:
     """One request more: the voucher."""
-    assert install(game, server, vouch(rig)).document["result"]["to"] == BUILDS
+    assert install(game, server, vouch_for(rig)).document["result"]["to"] == BUILDS
     assert_spent(server, requests=5, size=6_500)
 
 
