@@ -16,7 +16,7 @@ from chunkstore.store import ObjectReader
 from manifest.documents import natural
 from manifest.keys import metadata_key, voucher_key
 from manifest.trust.folder import About, TrustFolder
-from manifest.trust.guard import check, signed_part
+from manifest.trust.guard import MetadataMissing, check, signed_part
 from manifest.trust.pins import FirstUse, Pin, RegistryPin, RootFile, RootPin
 from manifest.trust.roles import LADING, LIMITS, ROOT, Binding
 
@@ -89,7 +89,7 @@ def _by_memory(game: str, store: ObjectReader, trust: Path, known: Sequence[Root
         if pin.version not in served:
             try:
                 served[pin.version] = read_root(store, game, pin.version)
-            except NotFound:
+            except MetadataMissing:
                 served[pin.version] = b""
         if RootPin.of(served[pin.version], pin.version) == pin:
             return TrustFolder.open(trust, pin.digest) or _keep(game, trust, pin, served[pin.version])
@@ -122,8 +122,12 @@ def _by_decision(game: str, store: ObjectReader, trust: Path, contact: Contact, 
 
 
 def read_root(store: ObjectReader, game: str, version: int) -> bytes:
-    """A root file as the store serves it, unverified. Raises `KeyMissing`."""
-    return store.get(metadata_key(game, ROOT, version), limit=LIMITS[ROOT]).data
+    """A root file as the store serves it, unverified. Raises `MetadataMissing`."""
+    key = metadata_key(game, ROOT, version)
+    try:
+        return store.get(key, limit=LIMITS[ROOT]).data
+    except NotFound as error:
+        raise MetadataMissing(f"there is no root {version} of {game}", where=f"{store.url}/{key}") from error
 
 
 def _keep(

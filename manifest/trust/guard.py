@@ -89,6 +89,14 @@ class MetadataMixed(Corrupt):
     default_next = "Nothing was changed. Try again, or another copy of the store."
 
 
+class MetadataMissing(Corrupt):
+    """Metadata that is signed for is not there."""
+
+    code = "metadata-missing"
+    default_cause = "The store was copied in part, or a cache in between remembers that the file was absent."
+    default_next = "Nothing was changed. Try again in a minute, or another copy of the store."
+
+
 class OtherRegistry(Refused):
     """The game that is known here is one of another registry."""
 

@@ -16,7 +16,7 @@ from manifest.trust.fetcher import MetadataFetcher
 from manifest.trust.folder import TrustFolder
 from manifest.trust.guard import MetadataMixed, expiry_of, signed_part
 from manifest.trust.roles import ROOT, TIMESTAMP
-from manifest.trust.walk import BadSignature, MetadataExpired, MetadataMissing, Walk
+from manifest.trust.walk import BadSignature, MetadataExpired, Walk
 
 __all__ = ["BadSignature", "MetadataExpired", "MetadataMissing", "Visitor", "Walked"]
 

@@ -30,7 +30,7 @@ from chunkstore.errors import Corrupt
 from chunkstore.oserrors import leaf_for
 from manifest.keys import game_prefix
 from manifest.trust.fetcher import MetadataFetcher
-from manifest.trust.guard import BadMetadata, MetadataMixed
+from manifest.trust.guard import BadMetadata, MetadataMissing, MetadataMixed
 from manifest.trust.roles import (
     BUILDS,
     CHANNELS,
@@ -153,11 +153,3 @@ class BadSignature(Corrupt):
     code = "bad-signature"
     default_cause = "The file is damaged, or somebody without the publisher's keys wrote it."
     default_next = "Nothing was changed. If the publisher lost all keys and made new ones, ask for the new pin."
-
-
-class MetadataMissing(Corrupt):
-    """Metadata that is signed for is not there."""
-
-    code = "metadata-missing"
-    default_cause = "The store was copied in part, or a cache in between remembers that the file was absent."
-    default_next = "Nothing was changed. Try again in a minute, or another copy of the store."
