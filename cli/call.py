@@ -96,7 +96,7 @@ def running(call: Call, configuration: Configuration) -> Iterator[Run]:
     with showing(view_for(call.stderr, call.clock, configuration.settings), call.clock) as sink:
         run = Run(configuration, sink, call.cancel, call.clock, write)
         if call.terminal is not None:
-            person = Person(call.terminal, call.stderr, sink.quiet)
+            person = Person(call.terminal, call.stderr, sink.quiet, call.cancel)
             run = replace(run, ask=person.agrees, ask_secret=cache(person.tells))
         yield run
 
