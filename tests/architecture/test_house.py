@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -13,11 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.command import lading
 from tests.kit.errors import PACKAGES
+from tests.kit.published import GAME, Published
 
 ROOT = Path(__file__).parents[2]
 BANNED_NAMES = {"base", "common", "core", "helper", "helpers", "manager", "misc", "util", "utils"}
-HEAVY = {"numpy", "rich", "pydantic", "sqlalchemy", "tuf", "msgpack", "pyreqwest", "zstandard"}
+HEAVY = {"numpy", "rich", "pydantic", "sqlalchemy", "tuf", "cryptography", "msgpack", "pyreqwest", "zstandard"}
 LONGEST_FILE = 400
 
 
@@ -70,10 +74,29 @@ def test_every_imported_library_is_declared() -> None:
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["config", "show"], ["config", "shw"]], ids=" ".join)
 def test_the_start_is_light(words: list[str]) -> None:
     """`--help` costs at most 100 ms above bare Python: what takes longer to import than that stays out."""
-    program = f"import sys; sys.argv = ['lading', *{words!r}]; from cli.main import main; main()"
-    finished = subprocess.run(
-        [sys.executable, "-X", "importtime", "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    loaded = {line.rpartition("|")[2].strip().split(".")[0] for line in finished.stderr.splitlines() if "|" in line}
+    _, loaded = loaded_by(f"import sys; sys.argv = ['lading', *{words!r}]; from cli.main import main; main()")
     assert "click" in loaded
     assert loaded & HEAVY == set()
+
+
+def loaded_by(program: str) -> tuple[int, set[str]]:
+    """How a program of its own leaves, and the top-level names that it imported."""
+    command = [sys.executable, "-X", "importtime", "-c", program]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    lines = [line for line in finished.stderr.splitlines() if "|" in line]
+    return finished.returncode, {line.rpartition("|")[2].strip().split(".")[0] for line in lines}
+
+
+@pytest.mark.parametrize("words", ["status {game}", "verify {game}", "update {game} --exit-code", "update {emptied}"])
+def test_signatures_are_verified_only_where_something_is_new(published: Published, tmp_path: Path, words: str) -> None:
+    """python-tuf takes 60 ms and more; what was verified today and is the same needs none of it."""
+    places = {"game": tmp_path / "game", "emptied": tmp_path / "emptied"}
+    for folder in places.values():
+        done = lading("install", GAME, "--into", str(folder), "--store", str(published.store), "--trust", "first-use")
+        assert done.exit == 0, done.stderr
+    if "emptied" in words:
+        shutil.rmtree(os.environ["LADING_STATE_DIR"])
+    said = words.format(**places).split()
+    exit, loaded = loaded_by(f"import sys; from tests.kit.command import lading; sys.exit(lading(*{said!r}).exit)")
+    assert exit == (3 if "--exit-code" in words else 0)
+    assert loaded & {"tuf", "securesystemslib"} == ({"tuf", "securesystemslib"} if "emptied" in words else set())
