@@ -25,6 +25,7 @@ TABLES = {
     "locality": "benchmarks.tables.locality",
     "manifest": "benchmarks.tables.manifest",
     "small": "benchmarks.tables.small",
+    "trust": "benchmarks.tables.trust",
     "cutters": "benchmarks.tables.cutters",
     "two-million": "benchmarks.tables.two_million",
 }
