@@ -14,7 +14,7 @@ from chunkstore.errors import Corrupt
 from chunkstore.store import ObjectReader
 from manifest.trust.fetcher import MetadataFetcher
 from manifest.trust.folder import TrustFolder
-from manifest.trust.guard import MetadataMixed, expiry_of, signed_part
+from manifest.trust.guard import MetadataMissing, MetadataMixed, expiry_of, signed_part
 from manifest.trust.roles import ROOT, TIMESTAMP
 from manifest.trust.walk import BadSignature, MetadataExpired, Walk
 
