@@ -13,7 +13,7 @@ from chunkstore.errors import LadingError
 from manifest.keys import metadata_key
 from manifest.trust.keyplan import SignaturesMissing
 from manifest.trust.keyring import Keyring
-from manifest.trust.roles import BUILDS, ROOT, TIMESTAMP
+from manifest.trust.roles import BUILDS, ROOT, TARGETS, TIMESTAMP
 from manifest.trust.rotation import BadKeyChange, KeyChange, begin_anew, rotate
 from manifest.trust.sealing import PassphraseWrong
 from manifest.trust.walk import BadSignature
@@ -55,7 +55,15 @@ def test_lost_online_keys_are_stood_in_for_while_they_are_replaced(game: SignedG
     assert {*json.loads(state.metadata[ROOT])["signed"]["roles"][TIMESTAMP]["keyids"]} == game.keyids("online")
 
 
-def test_only_the_threshold_of_one_more_key(game: SignedGame) -> None:
+def test_the_threshold_alone(game: SignedGame) -> None:
+    before = game.keyids("builds")
+    turn(game, "builds", KeyChange(threshold=2))
+    assert signed_by(game.read("old"))[BUILDS] == game.keyids("builds") == before
+    named = json.loads(game.whole().metadata[TARGETS])["signed"]["delegations"]["roles"]
+    assert [row["threshold"] for row in named if row["name"] == BUILDS] == [2]
+
+
+def test_one_more_key_and_a_higher_threshold(game: SignedGame) -> None:
     key = game.pen.keyring.new(GAME, "builds")
     turn(game, "builds", KeyChange(add=(key.public,), threshold=3))
     assert signed_by(game.read("new"))[BUILDS] == game.keyids("builds")
