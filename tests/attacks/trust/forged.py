@@ -84,6 +84,7 @@ def serve_manifest(scene: Scene, forged: Forged, *, name: str | None = None, **a
         **also,
     )
     forge.serve([BUILDS])
+    scene.mend = scene.supersede
 
 
 def forget_diffs(scene: Scene) -> None:

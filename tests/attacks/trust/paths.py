@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from tests.attacks.trust.forged import manifest_payload, serve_manifest
 from tests.attacks.trust.scene import Scene
 from tests.attacks.trust.table import BUILD_KEYS, attack
 
 
-def _each(*paths: str) -> dict[str, Any]:
-    """Every path in a build of its own."""
-    return {f"path_{number}": [path] for number, path in enumerate(paths)}
+def _each(scene: Scene, *paths: str) -> Iterator[None]:
+    """Every path in a build of its own, one build after another."""
+    return _together(scene, *([path] for path in paths))
 
 
-def _together(*trees: tuple[str, ...]) -> dict[str, Any]:
-    """Every tuple of paths in one build."""
-    return {f"tree_{number}": sorted(paths) for number, paths in enumerate(trees)}
-
-
-def _serve(scene: Scene, paths: list[str]) -> None:
-    serve_manifest(scene, manifest_payload(paths))
-    scene.mend = scene.supersede
+def _together(scene: Scene, *trees: Sequence[str]) -> Iterator[None]:
+    """All paths of each tree in one build, one build after another."""
+    for paths in trees:
+        serve_manifest(scene, manifest_payload(paths))
+        yield
 
 
 @attack(
@@ -29,7 +26,10 @@ def _serve(scene: Scene, paths: list[str]) -> None:
     "paths that lead out, are absolute, or hold what no path holds",
     holds=BUILD_KEYS,
     answer="bad-manifest",
-    **_each(
+)
+def out_of_the_tree(scene: Scene) -> Iterator[None]:
+    return _each(
+        scene,
         "../outside",
         "data/../../outside",
         "/outside",
@@ -50,10 +50,7 @@ def _serve(scene: Scene, paths: list[str]) -> None:
         "data/\x1b[2J",
         "a" * 256,
         "a/" * 600 + "a",
-    ),
-)
-def out_of_the_tree(scene: Scene, paths: list[str]) -> None:
-    _serve(scene, paths)
+    )
 
 
 @attack(
@@ -61,10 +58,11 @@ def out_of_the_tree(scene: Scene, paths: list[str]) -> None:
     "dots and spaces that Windows drops",
     holds=BUILD_KEYS,
     answer="bad-manifest",
-    **_each("data/.. /x", ".. ", "...", "data/.../x", "data/dot.", "data/space ", "data/x . .", "data/..\u200b/x"),
 )
-def dropped_ends(scene: Scene, paths: list[str]) -> None:
-    _serve(scene, paths)
+def dropped_ends(scene: Scene) -> Iterator[None]:
+    return _each(
+        scene, "data/.. /x", ".. ", "...", "data/.../x", "data/dot.", "data/space ", "data/x . .", "data/..\u200b/x"
+    )
 
 
 @attack(
@@ -72,10 +70,11 @@ def dropped_ends(scene: Scene, paths: list[str]) -> None:
     "names that are devices on Windows",
     holds=BUILD_KEYS,
     answer="bad-manifest",
-    **_each("CON", "data/nul.txt", "aux .tar.gz", "com1", "COM¹.log", "lpt9/x", "CONIN$", "prn.", "n\u200bul"),
 )
-def devices(scene: Scene, paths: list[str]) -> None:
-    _serve(scene, paths)
+def devices(scene: Scene) -> Iterator[None]:
+    return _each(
+        scene, "CON", "data/nul.txt", "aux .tar.gz", "com1", "COM¹.log", "lpt9/x", "CONIN$", "prn.", "n\u200bul"
+    )
 
 
 @attack(
@@ -83,10 +82,9 @@ def devices(scene: Scene, paths: list[str]) -> None:
     "streams behind a colon",
     holds=BUILD_KEYS,
     answer="bad-manifest",
-    **_each("a:b", "data/x::$DATA", "bin/game:Zone.Identifier", "data:$INDEX_ALLOCATION/x"),
 )
-def streams(scene: Scene, paths: list[str]) -> None:
-    _serve(scene, paths)
+def streams(scene: Scene) -> Iterator[None]:
+    return _each(scene, "a:b", "data/x::$DATA", "bin/game:Zone.Identifier", "data:$INDEX_ALLOCATION/x")
 
 
 @attack(
@@ -94,7 +92,10 @@ def streams(scene: Scene, paths: list[str]) -> None:
     "the client's own folder, also by its short and its disguised names",
     holds=BUILD_KEYS,
     answer="bad-manifest",
-    **_each(
+)
+def own_folder(scene: Scene) -> Iterator[None]:
+    return _each(
+        scene,
         ".lading/install.json",
         ".LADING/journal",
         "LADING~1/journal",
@@ -102,10 +103,7 @@ def streams(scene: Scene, paths: list[str]) -> None:
         "LA1F3C~1/journal",
         ".lad\u200bing/journal",
         ".lading",
-    ),
-)
-def own_folder(scene: Scene, paths: list[str]) -> None:
-    _serve(scene, paths)
+    )
 
 
 @attack(
@@ -113,10 +111,9 @@ def own_folder(scene: Scene, paths: list[str]) -> None:
     "names that differ in case alone",
     holds=BUILD_KEYS,
     answer="bad-manifest",
-    **_together(("Readme", "readme"), ("Data/a", "data/b"), ("a/B/c", "a/b")),
 )
-def cases(scene: Scene, paths: list[str]) -> None:
-    _serve(scene, paths)
+def cases(scene: Scene) -> Iterator[None]:
+    return _together(scene, ("Readme", "readme"), ("Data/a", "data/b"), ("a/B/c", "a/b"))
 
 
 @attack(
@@ -124,7 +121,10 @@ def cases(scene: Scene, paths: list[str]) -> None:
     "names that differ in their Unicode form alone",
     holds=BUILD_KEYS,
     answer="bad-manifest",
-    **_together(
+)
+def unicode_forms(scene: Scene) -> Iterator[None]:
+    return _together(
+        scene,
         ("\u00e9", "e\u0301"),
         ("stra\u00dfe", "STRA\u1e9eE"),
         ("stra\u00dfe", "strasse"),
@@ -133,10 +133,7 @@ def cases(scene: Scene, paths: list[str]) -> None:
         ("\u03c3", "\u03c2"),
         ("a\u200db", "ab"),
         ("\ufb01", "fi"),
-    ),
-)
-def unicode_forms(scene: Scene, paths: list[str]) -> None:
-    _serve(scene, paths)
+    )
 
 
 @attack(
@@ -144,10 +141,6 @@ def unicode_forms(scene: Scene, paths: list[str]) -> None:
     "an entry that is a file and a folder, or is there twice, or out of order",
     holds=BUILD_KEYS,
     answer="bad-manifest",
-    file_and_folder=["a", "a/b"],
-    deep_below_a_file=["a/b", "a/b/c/d"],
-    twice=["a", "a"],
-    out_of_order=["b", "a"],
 )
-def impossible_trees(scene: Scene, paths: list[str]) -> None:
-    _serve(scene, paths)
+def impossible_trees(scene: Scene) -> Iterator[None]:
+    return _together(scene, ["a", "a/b"], ["a/b", "a/b/c/d"], ["a", "a"], ["b", "a"])

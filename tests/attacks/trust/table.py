@@ -5,9 +5,9 @@ The rows stand beside the attacks themselves, in the other files of this folder;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.attacks.trust.scene import Scene
 
@@ -31,26 +31,30 @@ RIGHT_BUILD = "no harm"
 """What an attack comes to that changes nothing: the player gets the right build."""
 
 
+Try = Callable[[Scene], Iterable[object] | None]
+"""What changes the scene: once, or step by step, and then each step is an attack."""
+
+F = TypeVar("F", bound=Callable[..., Iterable[object] | None])
+
+
 @dataclass(frozen=True)
 class Attack:
-    """One row. `answers` are the codes that it may come to; each of `variants` is tried on its own."""
+    """One row. `answers` are the codes that it may come to; each of `variants` is tried in a scene of its own."""
 
     number: str
     title: str
     holds: str
     answers: tuple[str, ...]
-    variants: Mapping[str, Callable[[Scene], object]] = field(repr=False)
+    variants: Mapping[str, Try] = field(repr=False)
 
 
 ATTACKS: dict[str, Attack] = {}
 
-Try = Callable[..., object]
 
-
-def attack(number: str, title: str, *, holds: str, answer: str, **variants: Any) -> Callable[[Try], Try]:
+def attack(number: str, title: str, *, holds: str, answer: str, **variants: Any) -> Callable[[F], F]:
     """Enters the decorated function as an attack, once for each of `variants` with its value."""
 
-    def enter(attempt: Try) -> Try:
+    def enter(attempt: F) -> F:
         tries = {name: _with(attempt, value) for name, value in variants.items()} or {"": attempt}
         assert number not in ATTACKS
         ATTACKS[number] = Attack(number, title, holds, tuple(answer.split(" or ")), tries)
@@ -59,5 +63,5 @@ def attack(number: str, title: str, *, holds: str, answer: str, **variants: Any)
     return enter
 
 
-def _with(attempt: Try, value: Any) -> Callable[[Scene], object]:
+def _with(attempt: Callable[..., Iterable[object] | None], value: Any) -> Try:
     return lambda scene: attempt(scene, value)

@@ -10,12 +10,12 @@ from chunkstore.errors import Corrupt, LadingError
 from cli.exits import Exit, exit_of
 from client.engine import Settled
 from client.record import InstallFolder
-from tests.attacks.trust import data, freshness, paths, rotation, signatures
+from tests.attacks.trust import data, freshness, listed, paths, rotation, signatures
 from tests.attacks.trust.scene import INSTALLED, Scene, tree
-from tests.attacks.trust.table import ATTACKS, RIGHT_BUILD, STOLEN, Attack
+from tests.attacks.trust.table import ATTACKS, RIGHT_BUILD, STOLEN, Attack, Try
 from tests.kit.rig import snapshot
 
-assert all((signatures, freshness, rotation, data, paths)), "their import fills the table"
+assert all((signatures, listed, freshness, rotation, data, paths)), "their import fills the table"
 
 
 @pytest.mark.parametrize(
@@ -27,10 +27,20 @@ assert all((signatures, freshness, rotation, data, paths)), "their import fills 
     ],
 )
 def test_it_is_refused(
-    scene: Scene, attack: Attack, attempt: Callable[[Scene], object], record_property: Callable[[str, object], None]
+    scene: Scene, attack: Attack, attempt: Try, record_property: Callable[[str, object], None]
 ) -> None:
     record_property("attack", attack.number)
-    attempt(scene)
+    for _ in attempt(scene) or (None,):
+        update(scene, attack)
+        first_contact(scene, attack)
+    end(scene, attack)
+    assert scene.player.update().build.number == scene.newest
+    assert_build(scene, "installed", scene.newest)
+    assert scene.player_of("newcomer").install().build.number == scene.newest
+
+
+def update(scene: Scene, attack: Attack) -> None:
+    """The attack on somebody who has an earlier build."""
     before = snapshot(scene.player.root)
     came_to = outcome(scene.player.update, attack.answers)
     assert came_to == (scene.answer or came_to)
@@ -39,12 +49,6 @@ def test_it_is_refused(
     else:
         assert snapshot(scene.player.root) == before
         assert_build(scene, "installed", INSTALLED)
-    first_contact(scene, attack)
-
-    end(scene, attack)
-    assert scene.player.update().build.number == scene.newest
-    assert_build(scene, "installed", scene.newest)
-    assert scene.player_of("newcomer").install().build.number == scene.newest
 
 
 def first_contact(scene: Scene, attack: Attack) -> None:
