@@ -105,6 +105,37 @@ def test_it_serves_installs_to_strangers_who_say_whom_they_trust(
     assert_same_tree(target, published.source(3))
 
 
+LACKING: dict[str, tuple[int, str]] = {
+    "1.root.json": (6, "metadata-missing"),
+    "*.snapshot.json *.bundle": (6, "metadata-missing"),
+    "1.targets.json *.bundle": (6, "metadata-missing"),
+    "timestamp.json": (6, "pointer-lost"),
+}
+
+
+@pytest.mark.parametrize("files", LACKING)
+@pytest.mark.parametrize("trust", ["first-use", "pin"])
+def test_a_copy_in_part_is_named(
+    published: Published, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: str, trust: str
+) -> None:
+    (pin,) = (file.read_text() for file in published.state.glob(f"*/keys/{GAME}/pin"))
+    monkeypatch.setenv("LADING_STATE_DIR", str(tmp_path / "state of a stranger"))
+    for path in [path for form in files.split() for path in (copy / "tuf" / GAME).glob(form)]:
+        path.unlink()
+    said, target = pin if trust == "pin" else trust, tmp_path / "game"
+    done = lading("install", GAME, "--into", str(target), "--store", str(copy), "--trust", said, "--json")
+    assert (done.exit, done.document["error"]["code"]) == LACKING[files]
+    assert not target.exists()
+
+
+def test_a_copy_without_bundles_serves(published: Published, copy: Path, tmp_path: Path) -> None:
+    """They save requests, and nothing else."""
+    for path in (copy / "tuf" / GAME).glob("*.bundle"):
+        path.unlink()
+    assert lading("install", GAME, "--into", str(tmp_path / "game"), "--store", str(copy)).exit == 0
+    assert_same_tree(tmp_path / "game", published.source(3))
+
+
 @pytest.mark.parametrize("end", ["", "/"])
 def test_it_serves_installs_from_a_folder_of_a_web_host(
     published: Published, copy: Path, tmp_path: Path, nginx: Callable[[Path], Nginx], end: str
