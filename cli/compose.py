@@ -30,9 +30,9 @@ from chunkstore.wrappers.retry import Retried, RetryingStore
 from cli.call import Run
 from cli.keyrings import keyring_of, registries
 from cli.words import Usage
+from manifest.bare import BareRegistry
 from manifest.documents import GameMissing
 from manifest.keys import game_prefix
-from manifest.registry import BareRegistry
 from manifest.store_document import init_store, is_store
 from manifest.trust.contact import Contact
 from manifest.trust.keyring import Keyring

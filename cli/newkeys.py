@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from manifest.registry import BareRegistry
+from manifest.bare import BareRegistry
 
 
 def new_keys(registry: BareRegistry, game: str) -> dict[str, str]:

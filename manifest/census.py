@@ -10,10 +10,10 @@ import numpy as np
 from chunkstore.cancel import Cancel
 from chunkstore.columns import Column
 from chunkstore.idtable import IdTable
+from manifest.bare import BareRegistry
 from manifest.documents import DepotRef, GameState
 from manifest.payload import decode_manifest
 from manifest.placed import read_placement
-from manifest.registry import BareRegistry
 
 
 @dataclass(frozen=True, slots=True)

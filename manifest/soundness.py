@@ -23,6 +23,7 @@ from chunkstore.packs import NewerPack
 from chunkstore.placements import Placement
 from chunkstore.scrub import Scrubbed, scrub_pack
 from chunkstore.store import KeyMissing
+from manifest.bare import BareRegistry, WrongPayload
 from manifest.documents import Build, DepotRef, GameState, parse_json
 from manifest.events import EventSink, Phase, Progress
 from manifest.keys import (
@@ -39,7 +40,6 @@ from manifest.keys import (
 from manifest.model import BadManifest, Manifest
 from manifest.payload import UnknownFeature, decode_manifest
 from manifest.placed import read_placement
-from manifest.registry import BareRegistry, WrongPayload
 from manifest.trust.bundle import MAX_CONTAINER, BadBundle, decode_bundle
 from manifest.trust.guard import BadMetadata
 from manifest.trust.inspection import misfits

@@ -24,10 +24,10 @@ from client.road import install, update
 from client.status import Status, status
 from client.verify import Verification, verify
 from client.work import Brake
+from manifest.bare import BareRegistry
 from manifest.documents import Build
 from manifest.events import EventSink, NullSink
 from manifest.paths import RESERVED_FOLDER
-from manifest.registry import BareRegistry
 from manifest.store_document import init_store
 from manifest.trust.contact import Contact
 from manifest.trust.pins import BadPin, FirstUse, RootPin, parse_pin

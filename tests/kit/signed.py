@@ -6,8 +6,8 @@ from pathlib import Path
 
 from chunkstore.clock import Clock
 from chunkstore.store import ObjectStore
+from manifest.bare import BareReader, BareRegistry
 from manifest.events import EventSink, NullSink
-from manifest.registry import BareReader, BareRegistry
 from manifest.trust.contact import Contact
 from manifest.trust.keyring import Keyring
 from manifest.trust.pins import FirstUse

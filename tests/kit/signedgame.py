@@ -10,10 +10,10 @@ from typing import Any
 
 from chunkstore.store import ObjectStore
 from chunkstore.stores.memory import MemoryStore
+from manifest.bare import BareRegistry
 from manifest.documents import Build, Channel, DepotRef, GameState
 from manifest.events import NullSink
 from manifest.keys import metadata_key
-from manifest.registry import BareRegistry
 from manifest.store_document import init_store
 from manifest.trust.contact import Contact
 from manifest.trust.keyplan import KeyPlan

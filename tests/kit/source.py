@@ -12,9 +12,9 @@ from typing import Any
 from chunkstore.cancel import Cancel
 from chunkstore.store import ObjectStore
 from chunkstore.stores.memory import MemoryStore
+from manifest.bare import BareRegistry
 from manifest.documents import Build
 from manifest.events import Collector
-from manifest.registry import BareRegistry
 from manifest.store_document import init_store
 from publisher.candidates import Release
 from publisher.publish import Published, PublishRequest, publish

@@ -16,10 +16,10 @@ from chunkstore.errors import LadingError
 from chunkstore.store import Conflict, HostMisconfigured, KeyMissing, NotListable, ObjectTooLarge
 from chunkstore.stores.memory import MemoryStore
 from chunkstore.wrappers.fault import FaultyStore, fail_before
+from manifest.bare import BareRegistry
 from manifest.documents import BadDocument, Build, BuildMissing, Channel, DepotRef, GameMissing, GameState
 from manifest.keys import bundle_key, candidate_key, metadata_key, timestamp_key
 from manifest.names import BadName
-from manifest.registry import BareRegistry
 from manifest.store_document import init_store
 from manifest.trust.guard import BadMetadata, PointerLost
 from manifest.trust.keyplan import KeyPlan

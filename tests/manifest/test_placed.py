@@ -13,11 +13,11 @@ from chunkstore.ids import digest_of
 from chunkstore.placements import Placement, encode_placement, largest_payload
 from chunkstore.store import ObjectReader
 from chunkstore.stores.memory import MemoryStore
+from manifest.bare import BareRegistry
 from manifest.heads import BadHead, Head
 from manifest.model import Manifest
 from manifest.payload import encode_manifest
 from manifest.placed import read_placement
-from manifest.registry import BareRegistry
 from tests.kit.builds import SAMPLE_TREE, pack_build
 from tests.kit.clock import FakeClock
 from tests.kit.signed import registry_of

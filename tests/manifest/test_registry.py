@@ -18,11 +18,12 @@ from chunkstore.errors import Corrupt, LadingError
 from chunkstore.ids import digest_of
 from chunkstore.store import Conflict, KeyMissing, ObjectTooLarge
 from chunkstore.stores.memory import MemoryStore
+from manifest.bare import BareRegistry, WrongPayload
 from manifest.documents import BadDocument, Build, DepotRef
 from manifest.heads import MAX_HEAD, BadHead, DiffRef, Head, encode_head
 from manifest.keys import STORE, candidate_key, candidates_prefix, head_key, manifest_key, note_key, pack_key
 from manifest.payload import MAX_PAYLOAD, encode_manifest
-from manifest.registry import MAX_CANDIDATE, MAX_NOTES, BareRegistry, WrongPayload
+from manifest.registry import MAX_CANDIDATE, MAX_NOTES
 from manifest.store_document import NewerStore, NotAStore, init_store, is_store
 from manifest.trust.keyplan import KeyPlan
 from tests.kit.builds import SAMPLE_TREE, pack_build

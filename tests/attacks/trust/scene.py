@@ -19,8 +19,8 @@ from chunkstore.store import ObjectReader, ObjectStore
 from chunkstore.stores.http import HttpStore
 from chunkstore.stores.memory import MemoryStore
 from client.engine import Engine
+from manifest.bare import BareReader
 from manifest.keys import timestamp_key
-from manifest.registry import BareReader
 from manifest.trust.contact import Contact
 from manifest.trust.keyplan import KeyPlan
 from manifest.trust.keyring import Keyring
@@ -211,4 +211,4 @@ def scene_of(
 
 
 def _rig(folder: Path, store: ObjectStore, clock: FakeClock) -> Rig:
-    return Rig(folder, average=4096, store=store, clock=clock)
+    return Rig(folder, store=store, clock=clock)
