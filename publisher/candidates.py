@@ -162,10 +162,14 @@ def live_as(state: GameState, number: int, candidate: Candidate) -> Build | None
 
 
 def is_of(build: Build, candidate: Candidate) -> bool:
-    """Whether a build was made of a candidate, sealed at that second."""
+    """Whether a build was made of a candidate, sealed at that second, or of another one with its label and content.
+
+    The latter is what becomes of a publish that was killed when it was sealed, and repeated.
+    """
     release = candidate.release
+    repeated = release.version is not None and not build.withdrawn
     return (
-        build.published_at == candidate.sealed_at
+        (repeated or build.published_at == candidate.sealed_at)
         and build.depots.get(candidate.depot) == candidate.ref
         and build.version == (release.version or str(build.number))
         and (build.notes, build.notes_id, build.critical) == (release.notes, candidate.notes_id, release.critical)
