@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from chunkstore.ids import digest_of
 from chunkstore.store import NotListable
 from chunkstore.wrappers.fault import FaultyStore, fail_before
+from manifest.bare import BareRegistry
 from manifest.documents import MAX_INLINE_NOTES, BadDocument, Build, BuildMissing, DepotRef, GameState
 from manifest.events import Collector, WarningEvent
 from manifest.keys import candidate_key
-from manifest.registry import MAX_CANDIDATE, BareRegistry
+from manifest.registry import MAX_CANDIDATE
 from manifest.trust.keyplan import KeyPlan
 from publisher.candidates import (
     Candidate,
@@ -225,7 +226,9 @@ def build_of(number: int, **other: Any) -> Build:
         (build_of(5), True),
         (build_of(4), False),
         (build_of(9, version="2.0"), False),
-        (build_of(9, published_at=1001), False),
+        (build_of(9, published_at=1001), True),  # published once more after a death: a label names one content
+        (build_of(9, published_at=1001, withdrawn=True), False),
+        (build_of(9, withdrawn=True), True),
         (build_of(9, depots={"dlc": REF}), False),
         (build_of(9, depots={"main": replace(REF, manifest="cd" * 32)}), False),
         (build_of(9, notes="other"), False),
@@ -237,6 +240,14 @@ def test_a_candidate_that_others_overtook_is_known_in_the_build_that_it_became(b
     state = GameState("toy", "toy", builds={build.number: build})
     assert live_as(state, 4 if build.number > 4 else 5, CANDIDATE) == (build if is_it else None)
     assert live_as(state, build.number, CANDIDATE) == build
+
+
+def test_without_a_label_only_the_moment_tells() -> None:
+    unlabelled = replace(CANDIDATE, release=replace(RELEASE, version=None))
+    for moment, is_it in ((CANDIDATE.sealed_at, True), (CANDIDATE.sealed_at + 1, False)):
+        build = build_of(9, version="9", published_at=moment)
+        state = GameState("toy", "toy", builds={9: build})
+        assert live_as(state, 5, unlabelled) == (build if is_it else None)
 
 
 ROWS = {
