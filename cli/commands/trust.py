@@ -55,7 +55,6 @@ def _meant(run: Run, what: str | None) -> list[TrustFolder]:
 @trust.command()
 @click.argument("game", metavar="GAME")
 @click.option("--to", "file", metavar="FILE", required=True, type=click.Path(path_type=Path), help="The new file.")
-@options.store
 @options.trust
 def export(run: Run, game: str, file: Path) -> Outcome:
     """Write the root file that a game is trusted by, for a launcher to ship.

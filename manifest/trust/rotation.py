@@ -22,7 +22,7 @@ from manifest.trust.roles import BUILDS, CHANNELS, ROOT, SNAPSHOT, TARGETS, TIME
 from manifest.trust.sealing import PassphraseWrong
 from manifest.trust.signers import public_key_of
 from manifest.trust.vouching import newest_root, vouch
-from manifest.trust.writing import Pen, missing_keys, put_root, require_keys, sign_root, write
+from manifest.trust.writing import Pen, co_sign, missing_keys, put_root, require_keys, sign_root, write
 
 _LEADING = {"root": ROOT, "builds": BUILDS, "online": CHANNELS}
 """The role that says which keys a kind has. Its keys change first: those of snapshot and timestamp after `channels`."""
@@ -47,10 +47,15 @@ class KeyChange:
 def rotate(pen: Pen, state: GameState, kind: str, change: KeyChange) -> GameState:
     """Changes the keys of one of the three kinds; the state afterwards. `state` is whole.
 
-    Raises `BadKeyChange`, `KeysMissing`, `SignaturesMissing` if others have keys of builds, and `Conflict`.
+    Raises `BadKeyChange`, `KeysMissing`, `Conflict`, and `SignaturesMissing` if others have keys of builds: those run the
+    same first, without the root keys, and leave their signatures.
     """
     draft = Draft.of(state)
     draft.changed.add(TARGETS)
+    if kind == "builds" and change != KeyChange() and missing_keys(pen.keyring, draft, TARGETS):
+        draft.delegate(BUILDS, _wanted(pen, state.game, kind, draft.keys_of(BUILDS), change))
+        require_keys(pen.keyring, draft, (BUILDS,))
+        co_sign(pen, draft, whole=False)  # raises: whoever has the root keys finishes it
     require_keys(pen.keyring, draft, (TARGETS,) if kind == "online" else ())
     keys = _wanted(pen, state.game, kind, draft.keys_of(_LEADING[kind]), change)
     match kind:

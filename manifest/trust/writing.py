@@ -60,7 +60,7 @@ def write(pen: Pen, draft: Draft, before: GameState, *, signed: Callable[[], obj
     game = draft.binding.game
     require_keys(pen.keyring, draft)
     files = dict(before.metadata)
-    _co_sign(pen, draft)
+    co_sign(pen, draft)
     for role in (*_CO_SIGNED, CHANNELS, TARGETS):
         if role in draft.changed:
             if role not in _CO_SIGNED:
@@ -180,8 +180,11 @@ def sign(keyring: Keyring, draft: Draft, role: str, *, append: bool = False) -> 
         draft.roles[role].sign(signer_of(keyring, key), append=True)
 
 
-def _co_sign(pen: Pen, draft: Draft) -> None:
-    """Signs builds and bins, together with others who signed the same. Raises `SignaturesMissing` until enough did."""
+def co_sign(pen: Pen, draft: Draft, *, whole: bool = True) -> None:
+    """Signs builds and bins, together with others who signed the same. Raises `SignaturesMissing` until enough did.
+
+    Always, if the change is not `whole` here: others have to sign the rest of it.
+    """
     roles = [role for role in _CO_SIGNED if role in draft.changed]
     have = []
     for role in roles:
@@ -191,7 +194,8 @@ def _co_sign(pen: Pen, draft: Draft) -> None:
             adopt_partial(pen.store, draft, role)
         sign(pen.keyring, draft, role, append=True)
         have.append(len(draft.roles[role].signatures))
-    if roles and min(have) < (needed := draft.keys_of(BUILDS).threshold):
+    needed = draft.keys_of(BUILDS).threshold
+    if roles and (min(have) < needed or not whole):
         for role in roles:
             keep_partial(pen.store, draft, role, [key.keyid for key in held_for(pen.keyring, draft, role)])
         raise SignaturesMissing(

@@ -199,6 +199,25 @@ def test_a_threshold_alone_keeps_the_keys(studio: Machine, player: Machine) -> N
     assert player.result("update", "game")["to"] == 2
 
 
+def test_builds_that_two_people_sign(studio: Machine, player: Machine, tmp_path: Path) -> None:
+    """Each makes keys of their own, and no private key leaves its machine; the one who has no root key goes first."""
+    second = Machine(tmp_path / "second", studio.clock)
+    made = {
+        role: second.result("key", "new", "toy", "--role", role, "--store", STORE)["public"]
+        for role in ("builds", "online")
+    }
+    studio.result("key", "rotate", "toy", "--role", "online", "--add", made["online"], "--store", STORE)
+    words = ["key", "rotate", "toy", "--role", "builds", "--add", made["builds"], "--threshold", "2", "--store", STORE]
+    assert second.refused(*words) == (9, "signatures-missing")
+    studio.result(*words)
+    write(Path("source"), {"readme.txt": "by both"})
+    first = studio.result("publish", "source", "toy", "--store", STORE)
+    assert first["state"] != "live"
+    assert player("update", "game", "--exit-code").exit == 3
+    second.result("build", "sign", f"toy@#{first['build']}", "--store", STORE)
+    assert player.result("update", "game")["to"] == first["build"]
+
+
 def test_a_rotation_in_a_dry_run_touches_nothing_and_foresees_refusals(studio: Machine) -> None:
     before = contents(Path(STORE)), listed(studio)
     done = studio.result("key", "rotate", "toy", "--store", STORE, "--dry-run")
