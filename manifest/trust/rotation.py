@@ -47,8 +47,8 @@ class KeyChange:
 def rotate(pen: Pen, state: GameState, kind: str, change: KeyChange) -> GameState:
     """Changes the keys of one of the three kinds; the state afterwards. `state` is whole.
 
-    Raises `BadKeyChange`, `KeysMissing`, `Conflict`, and `SignaturesMissing` if others have keys of builds: those run the
-    same first, without the root keys, and leave their signatures.
+    Raises `BadKeyChange`, `KeysMissing`, `Conflict`, and `SignaturesMissing` if others have keys of builds: those run
+    the same first, without the root keys, and leave their signatures.
     """
     draft = Draft.of(state)
     draft.changed.add(TARGETS)
