@@ -217,7 +217,7 @@ def test_what_could_never_go_live_is_not_sealed(ann: Person, words: list[str]) -
 
 def test_a_signer_sees_beforehand_what_is_signed(ann: Person, crew: Crew) -> None:
     ci = crew("ci")
-    write(ci.source, {"new.txt": "new", "game.txt": "two"})
+    write(ci.source, {"new.txt": "new", "more.txt": "more", "game.txt": "two"})
     (ci.source.parent / "notes").write_text("line\n" * 500)
     sealed = ci.result(
         *("publish", str(ci.source), "toy", "--candidate", "--version", "1.1", "--critical"),
@@ -227,12 +227,12 @@ def test_a_signer_sees_beforehand_what_is_signed(ann: Person, crew: Crew) -> Non
     shown = ann.result("build", "show", "toy@#2")
     assert (shown["build"], shown["version"], shown["state"], shown["channels"]) == (2, "1.1", "sealed", [])
     assert (shown["depot"], shown["channel"], shown["parent"], shown["rollback_to"]) == ("main", "stable", 1, 1)
-    assert shown["changes"] == {"added": 1, "removed": 1, "changed": 1, "moved": 0}
+    assert shown["changes"] == {"added": 2, "removed": 1, "changed": 1, "moved": 0}
     assert (shown["critical"], shown["notes"]) == (True, "line\n" * 500)
     depot = shown["depots"]["main"]
-    assert (depot["manifest"], depot["files"], depot["installed_size"]) == (sealed["manifest"], 2, 6)
+    assert (depot["manifest"], depot["files"], depot["installed_size"]) == (sealed["manifest"], 3, 10)
     told = ann.text("build", "show", "toy@1.1")
-    for part in ("not signed yet", sealed["manifest"], "1 added, 1 removed, 1 changed", "build sign toy@#2"):
+    for part in ("not signed yet", sealed["manifest"], "2 added, 1 removed, 1 changed", "build sign toy@#2"):
         assert part in told
     assert ann.objects() == before
     signed = ann.result("build", "show", f"toy@#{ann.result('build', 'sign', 'toy@#2')['build']}")
@@ -353,10 +353,10 @@ def test_a_candidate_may_name_its_parent(ann: Person, parent: str | None, depots
 NEED_KEYS = [
     ["publish", "SOURCE", "toy"],
     ["publish", "SOURCE", "toy", "--dry-run"],
-    ["build", "sign", "toy@#3"],
-    ["build", "sign", "toy@#3", "--dry-run"],
-    ["build", "promote", "toy@#2", "beta"],
-    ["build", "withdraw", "toy@#2"],
+    ["build", "sign", "toy@#2"],
+    ["build", "sign", "toy@#2", "--dry-run"],
+    ["build", "promote", "toy@#3", "beta"],
+    ["build", "withdraw", "toy@#3"],
     ["channel", "set", "toy", "stable", "--build", "1"],
     ["channel", "set", "toy", "stable", "--minimum", "1", "--dry-run"],
     ["channel", "delete", "toy", "stable"],
@@ -366,8 +366,8 @@ NEED_KEYS = [
 @pytest.mark.parametrize("words", NEED_KEYS, ids=" ".join)
 def test_without_keys_nothing_is_stored(ann: Person, crew: Crew, words: list[str]) -> None:
     mallory = crew("mallory")
-    ann.publish("two")
-    ann.publish("three", "--candidate")
+    ann.publish("two", "--candidate")
+    ann.publish("three")
     given = [mallory.folder("four") if word == "SOURCE" else word for word in words]
     assert mallory.fails(*given) == (4, "keys-missing")
     assert not list(mallory.state.glob("*/keys/toy"))

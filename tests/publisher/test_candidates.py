@@ -1,277 +1,72 @@
-"""Sealed builds: what is sealed is read, numbers are taken once and may have gaps, and nothing in one is trusted."""
+"""Which candidates wait, and what became of those that do not."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from chunkstore.ids import digest_of
-from chunkstore.store import NotListable
-from chunkstore.wrappers.fault import FaultyStore, fail_before
-from manifest.bare import BareRegistry
-from manifest.documents import MAX_INLINE_NOTES, BadDocument, Build, BuildMissing, DepotRef, GameState
-from manifest.events import Collector, WarningEvent
-from manifest.keys import candidate_key
-from manifest.registry import MAX_CANDIDATE
-from manifest.trust.keyplan import KeyPlan
-from publisher.candidates import (
-    Candidate,
-    Release,
-    candidate_of,
-    decode_candidate,
-    encode_candidate,
-    is_free,
-    live_as,
-    read_candidate,
-    same_candidate,
-    seal_candidate,
-    waiting,
-)
-from tests.kit.rig import Rig
+from manifest.documents import Build, DepotRef, GameState
+from manifest.events import NullSink
+from publisher.candidates import Candidate, Release, live_as, waiting
+from publisher.signing import sign_candidate
+from tests.kit.source import Publisher, write
 
-REF = DepotRef("ab" * 32, 10, 1, 1, 5)
-RELEASE = Release("1.0", "stable", "notes", parent=3)
-CANDIDATE = Candidate("main", REF, RELEASE, 1000)
+REF = DepotRef("0" * 64, 1, 1, 1, 1)
+OTHER = DepotRef("1" * 64, 1, 1, 1, 1)
+SEALED = Candidate("main", REF, Release("1.0", "stable"), sealed_at=1000)
+LIVE = Build(5, "1.0", {"main": REF, "dlc": OTHER}, published_at=1000, rollback_to=4)
 
 
-def game(*numbers: int, **versions: str) -> GameState:
-    """Builds of these numbers, labelled by them but for those that are named as `b3="1.0"`."""
-    builds = {n: Build(n, versions.get(f"b{n}", str(n)), {"main": REF}, 0) for n in numbers}
-    return GameState("toy", "toy", builds=builds)
+def became(candidate: Candidate, number: int, build: Build = LIVE) -> bool:
+    return live_as(GameState("toy", "toy", builds={build.number: build}), number, candidate) is not None
 
 
-candidates = st.builds(
-    Candidate,
-    depot=st.sampled_from(["main", "dlc-1"]),
-    ref=st.builds(
-        DepotRef,
-        manifest=st.binary(min_size=32, max_size=32).map(bytes.hex),
-        payload_size=st.integers(0, (1 << 53) - 1),
-        files=st.integers(0, 1 << 22),
-        chunks=st.integers(0, 1 << 26),
-        installed_size=st.integers(0, (1 << 53) - 1),
-        platform=st.sampled_from(["any", "linux"]),
-        language=st.sampled_from(["", "de"]),
-        optional=st.booleans(),
-    ),
-    release=st.builds(
-        Release,
-        version=st.none() | st.sampled_from(["1.0", "2"]),
-        channel=st.none() | st.sampled_from(["stable", "beta"]),
-        notes=st.text(st.characters(exclude_categories=["Cs"]), max_size=MAX_INLINE_NOTES // 4),
-        critical=st.booleans(),
-        parent=st.none() | st.integers(0, 1 << 40),
-    ),
-    sealed_at=st.integers(0, 1 << 40),
-    notes_id=st.just("") | st.binary(min_size=32, max_size=32).map(bytes.hex),
-)
-
-
-@given(candidates)
-def test_what_is_encoded_is_decoded(candidate: Candidate) -> None:
-    data = encode_candidate(candidate)
-    assert decode_candidate(data, "here") == candidate
-    assert len(data) < MAX_CANDIDATE
-
-
-def test_the_longest_candidate_can_be_read() -> None:
-    release = Release("v" * 64, "c" * 64, "\x00" * MAX_INLINE_NOTES, critical=True, parent=(1 << 53) - 1)
-    candidate = Candidate("d" * 64, replace(REF, language="x" * 64), release, (1 << 53) - 1, "ab" * 32)
-    assert len(encode_candidate(candidate)) < MAX_CANDIDATE
-    assert decode_candidate(encode_candidate(candidate), "here") == candidate
-
-
-def test_long_notes_lie_beside_it() -> None:
-    short, long = "n" * MAX_INLINE_NOTES, "é" * (MAX_INLINE_NOTES // 2) + "n"
-    assert candidate_of("main", REF, replace(RELEASE, notes=short), 5).release.notes == short
-    candidate = candidate_of("main", REF, replace(RELEASE, notes=long), 5)
-    assert (candidate.release.notes, candidate.notes_id) == ("", digest_of(long.encode()).hex())
-    assert candidate.release == replace(RELEASE, notes="")
-
-
-def in_release(**other: Any) -> dict[str, Any]:
-    return {"release": {**asdict(RELEASE), **other}}
-
-
-def in_ref(**other: Any) -> dict[str, Any]:
-    return {"ref": {**asdict(REF), **other}}
-
-
-HOSTILE: dict[str, dict[str, Any]] = {
-    "a depot that is a path": {"depot": "../main"},
-    "no depot": {"depot": None},
-    "no reference": {"ref": None},
-    "a manifest that is a path": in_ref(manifest="../../x"),
-    "a size that is negative": in_ref(payload_size=-1),
-    "a size that is true": in_ref(chunks=True),
-    "no release": {"release": 5},
-    "a version that is a number": in_release(version=1),
-    "a version of two lines": in_release(version="1\n2"),
-    "a channel that is a path": in_release(channel="../x"),
-    "notes that are none": in_release(notes=None),
-    "notes that are too long": in_release(notes="n" * (MAX_INLINE_NOTES + 1)),
-    "notes that are no text": in_release(notes="\ud800"),
-    "critical by a text": in_release(critical="yes"),
-    "a parent below nothing": in_release(parent=-1),
-    "a parent that is a text": in_release(parent="1"),
-    "a moment before all": {"sealed_at": -1},
-    "a moment that is none": {"sealed_at": None},
-    "notes that are a path": {"notes_id": "../x"},
-    "no word of notes": {"notes_id": None},
-}
-
-
-@pytest.mark.parametrize("other", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_candidate_is_damage_at_its_place(other: dict[str, Any]) -> None:
-    good = asdict(CANDIDATE)
-    assert decode_candidate(json.dumps(good).encode(), "here") == CANDIDATE
-    with pytest.raises(BadDocument) as caught:
-        decode_candidate(json.dumps({**good, **other}).encode(), "here")
-    assert caught.value.where == "here"
-
-
-@pytest.mark.parametrize("data", [b"", b"<html>", b"[]", b"{}", b'{"depot":"a","depot":"b"}'])
-def test_what_is_no_candidate(data: bytes) -> None:
-    with pytest.raises(BadDocument):
-        decode_candidate(data, "here")
-
-
-@pytest.fixture
-def registry(tmp_path: Path) -> BareRegistry:
-    registry = Rig(tmp_path).registry()
-    registry.create("toy", "toy", KeyPlan())
-    return registry
-
-
-def test_numbers_are_taken_once_and_may_have_gaps(registry: BareRegistry) -> None:
-    assert [seal_candidate(registry, game(1, 2), CANDIDATE) for _ in range(3)] == [3, 4, 5]
-    registry.seal("toy", 7, b"{}")
-    assert [seal_candidate(registry, game(1, 2), CANDIDATE) for _ in range(2)] == [6, 8]
-    assert seal_candidate(registry, game(20), CANDIDATE) == 21
-    assert seal_candidate(registry, GameState("other", "other"), CANDIDATE) == 1
-    assert registry.candidates("toy") == [3, 4, 5, 6, 7, 8, 21]
-
-
-def test_a_number_that_would_be_anothers_label_is_left_out(registry: BareRegistry) -> None:
-    unlabelled = replace(CANDIDATE, release=replace(RELEASE, version=None))
-    state = game(1, 2, b1="3", b2="5")
-    assert seal_candidate(registry, state, unlabelled) == 4
-    assert seal_candidate(registry, state, unlabelled) == 6
-    assert seal_candidate(registry, state, CANDIDATE) == 3
-    assert [is_free(state, RELEASE, number) for number in range(1, 6)] == [False, False, True, True, True]
-    assert [is_free(state, unlabelled.release, number) for number in range(1, 6)] == [False, False, False, True, False]
-
-
-def test_a_candidate_is_read_by_its_number(registry: BareRegistry) -> None:
-    number = seal_candidate(registry, game(), CANDIDATE)
-    assert read_candidate(registry, "toy", number) == CANDIDATE
-    with pytest.raises(BuildMissing, match="#9"):
-        read_candidate(registry, "toy", 9)
-    registry.seal("toy", 10, b"<html>")
-    with pytest.raises(BadDocument) as caught:
-        read_candidate(registry, "toy", 10)
-    assert "#10" in caught.value.where
+def test_a_candidate_lives_on_under_its_number_or_a_later_one() -> None:
+    assert became(SEALED, 5)
+    assert became(SEALED, 3)
+    assert not became(SEALED, 6)  # the same was sealed again, in the same second
 
 
 @pytest.mark.parametrize(
-    ("lose", "code"),
+    "other",
     [
-        (lambda registry: registry.seal("toy", 9, b"<html>"), "bad-document"),
-        (lambda registry: registry.seal("toy", 9, bytes(MAX_CANDIDATE + 1)), "object-too-large"),
-        (
-            lambda registry: registry.seal(
-                "toy", 9, encode_candidate(replace(CANDIDATE, release=replace(RELEASE, parent=77)))
-            ),
-            "build-missing",
-        ),
+        {"published_at": 1001, "withdrawn": True},
+        {"depots": {"main": OTHER}},
+        {"depots": {"dlc": REF}},
+        {"version": "1.1"},
+        {"notes": "other"},
+        {"notes_id": "0" * 64},
+        {"critical": True},
     ],
-    ids=["no candidate", "endless", "a parent that is not there"],
+    ids=str,
 )
-def test_what_waits_is_told_and_what_nobody_can_sign_hides_no_other(
-    registry: BareRegistry, lose: Callable[[BareRegistry], object], code: str
-) -> None:
-    state = game(3, 8)
-    for number in (3, 7, 10):
-        registry.seal("toy", number, encode_candidate(CANDIDATE))
-    lose(registry)
-    told = Collector()
-    assert [number for number, _ in waiting(registry, state, told)] == [7, 10]
-    assert [event.code for event in told.events if isinstance(event, WarningEvent)] == [code]
+def test_a_later_build_of_something_else_is_another_one(other: dict[str, Any]) -> None:
+    assert not became(SEALED, 3, replace(LIVE, **other))
+    assert became(SEALED, 5, replace(LIVE, **other))
 
 
-def test_where_nothing_can_be_listed_nothing_waits(tmp_path: Path) -> None:
-    rig = Rig(tmp_path)
-    rig.store.put(candidate_key("toy", 1), encode_candidate(CANDIDATE))
-    web = FaultyStore(rig.store, [fail_before("list", 1, NotListable("a web host lists nothing"))])
-    assert list(waiting(rig.registry(web), game(), Collector())) == []
-    web.assert_exhausted()
+def test_without_a_label_the_number_is_the_label() -> None:
+    nameless = replace(SEALED, release=Release(None, "stable"))
+    assert became(nameless, 3, replace(LIVE, version="5"))
+    assert not became(nameless, 3, replace(LIVE, version="3"))
+    assert not became(nameless, 3, replace(LIVE, version="5", published_at=1001))
 
 
-def build_of(number: int, **other: Any) -> Build:
-    depots = {"main": REF, "dlc": REF}
-    return replace(Build(number, "1.0", depots, CANDIDATE.sealed_at, notes=RELEASE.notes), **other)
+def test_a_label_that_was_published_again_waits_no_more() -> None:
+    assert became(SEALED, 3, replace(LIVE, published_at=1001))
 
 
-@pytest.mark.parametrize(
-    ("build", "is_it"),
-    [
-        (build_of(9), True),
-        (build_of(5), True),
-        (build_of(4), False),
-        (build_of(9, version="2.0"), False),
-        (build_of(9, published_at=1001), True),  # published once more after a death: a label names one content
-        (build_of(9, published_at=1001, withdrawn=True), False),
-        (build_of(9, withdrawn=True), True),
-        (build_of(9, depots={"dlc": REF}), False),
-        (build_of(9, depots={"main": replace(REF, manifest="cd" * 32)}), False),
-        (build_of(9, notes="other"), False),
-        (build_of(9, critical=True), False),
-    ],
-)
-def test_a_candidate_that_others_overtook_is_known_in_the_build_that_it_became(build: Build, is_it: bool) -> None:
-    """What lies at its own number is it, whatever it says: the number was its own."""
-    state = GameState("toy", "toy", builds={build.number: build})
-    assert live_as(state, 4 if build.number > 4 else 5, CANDIDATE) == (build if is_it else None)
-    assert live_as(state, build.number, CANDIDATE) == build
-
-
-def test_without_a_label_only_the_moment_tells() -> None:
-    unlabelled = replace(CANDIDATE, release=replace(RELEASE, version=None))
-    for moment, is_it in ((CANDIDATE.sealed_at, True), (CANDIDATE.sealed_at + 1, False)):
-        build = build_of(9, version="9", published_at=moment)
-        state = GameState("toy", "toy", builds={9: build})
-        assert live_as(state, 5, unlabelled) == (build if is_it else None)
-
-
-ROWS = {
-    1: CANDIDATE,
-    2: replace(CANDIDATE, ref=replace(REF, manifest="cd" * 32)),
-    3: replace(CANDIDATE, release=replace(RELEASE, version=None)),
-    4: replace(CANDIDATE, depot="dlc"),
-    5: replace(CANDIDATE, release=replace(RELEASE, channel="beta")),
-    6: replace(CANDIDATE, release=replace(RELEASE, parent=None)),
-}
-
-
-@pytest.mark.parametrize(
-    ("wanted", "among", "if_changed", "same"),
-    [
-        (ROWS[1], [1, 2, 3], False, 1),
-        (ROWS[1], [2, 3], False, None),
-        (ROWS[1], [4, 5, 6], False, None),
-        (ROWS[3], [1, 3], False, None),  # without a label each is wanted
-        (ROWS[3], [1, 3], True, 3),
-        (ROWS[3], [3, 2], True, None),  # another content came after it
-        (ROWS[3], [2, 1], True, 1),
-        (ROWS[4], [1, 4, 2], True, 4),
-    ],
-)
-def test_the_same_is_sealed_once(wanted: Candidate, among: Sequence[int], if_changed: bool, same: int | None) -> None:
-    assert same_candidate([(number, ROWS[number]) for number in among], wanted, if_changed=if_changed) == same
+def test_whoever_signs_twice_signs_once(tmp_path: Path) -> None:
+    machine = Publisher(write(tmp_path / "source", {"a.txt": "one"}), tmp_path / "state")
+    machine.publish()
+    for content in ("two", "three"):
+        write(machine.folder, {"a.txt": content})
+        machine.publish(candidate=content == "two")
+    assert [number for number, _ in waiting(machine.registry, machine.registry.whole("toy"), NullSink())] == [2]
+    for new in (True, False):
+        _, build, created = sign_candidate(machine.registry, "toy", 2)
+        assert (build.number, created) == (4, new)
+    assert list(waiting(machine.registry, machine.registry.whole("toy"), NullSink())) == []

@@ -71,7 +71,13 @@ def test_what_cannot_be_finished_stands_in_no_ones_way(machine: Publisher, lose:
     write(machine.folder, {"a.txt": "four"})
     assert machine.publish(version="4.0", rescan=True).created
     assert told(machine) == ["a publish of toy was interrupted; its build waits as candidate #2"]
-    machine.publish(version="5.0")
+
+
+def test_it_is_told_once(machine: Publisher) -> None:
+    lose_the_candidate(machine)
+    write(machine.folder, {"a.txt": "one"})
+    for _ in range(2):
+        assert not machine.publish(if_changed=True).created
     assert len(told(machine)) == 1
 
 
