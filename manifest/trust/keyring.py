@@ -235,7 +235,7 @@ def _read_file(path: Path) -> bytes:
 
 def _stamp(status: os.stat_result) -> _Stamp:
     """What differs when a file was changed, or others were let in."""
-    return status.st_mode, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    return status.st_mode, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _mark_of(path: Path) -> Path:

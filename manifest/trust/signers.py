@@ -11,7 +11,6 @@ import re
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
-from contextlib import suppress
 from subprocess import PIPE
 from threading import Thread
 from typing import IO, Any, TypeVar
@@ -138,8 +137,9 @@ class CommandSigner(Signer):
 
 
 def _feed(pipe: IO[bytes], payload: bytes) -> None:
+    """Nobody asks how this went: a command need not read what it is given."""
     rest = memoryview(payload)
-    with suppress(OSError, ValueError), pipe:  # a command need not read what it is given
+    with pipe:
         while rest:
             rest = rest[pipe.write(rest) :]
 

@@ -235,6 +235,15 @@ def test_a_file_is_read_once_until_it_changes(keyring: Keyring, monkeypatch: pyt
     refusal(PathUnusable, lambda: again.private_key(made[2]))
 
 
+def test_another_file_of_the_same_size_and_time_is_read(keyring: Keyring) -> None:
+    path = put(keyring, {**PLAIN, "comment": "one"})
+    [key] = keyring.keys("frost")
+    other = put(keyring, {**PLAIN, "comment": "two"}, "other")
+    os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    other.replace(path)
+    assert keyring.document(key)["comment"] == "two"
+
+
 def test_a_publish_reads_each_key_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     game = SignedGame.made(tmp_path, builds=1)
     registry, reads = game.registry, counted(monkeypatch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -251,6 +252,7 @@ def test_whoever_a_command_leaves_behind_is_not_waited_for(keyring: Keyring, tmp
     os.mkfifo(fifo)
     command = ["/bin/sh", "-c", 'cat "$0" & exit 0', str(fifo)]
     assert "0.5 seconds" in failure(keyring, command, seconds=0.5).message
+    assert [thread for thread in threading.enumerate() if not thread.daemon] == [threading.main_thread()]
     os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))  # fails if nobody reads
 
 
