@@ -11,7 +11,7 @@ from chunkstore.store import Conflict
 from chunkstore.wrappers.fault import FaultyStore, fail_before
 from manifest.documents import FULL_ROLLOUT, Build, BuildMissing, Channel, ChannelMissing, DepotRef, GameState
 from manifest.trust.keyplan import KeyPlan
-from publisher.channels import BadChannelChange, ChannelChange, changed, pointed, set_channel
+from publisher.channels import BadChannelChange, ChannelChange, changed, delete_channel, pointed, set_channel
 from tests.kit.rig import Rig
 
 DEPOT = DepotRef("0" * 64, 1, 1, 1, 1)
@@ -61,3 +61,27 @@ def test_a_change_is_made_on_top_of_what_somebody_else_did(tmp_path: Path) -> No
     assert set(state.channels) == {"stable", "beta"}
     faulty.assert_exhausted()
     assert set_channel(rig.registry(), "toy", "beta", ChannelChange(build=1)) == (state, False)
+
+
+def test_a_channel_is_deleted_and_another_stays(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    made = rig.registry().create("toy", "toy", KeyPlan())
+    channels = {**STATE.channels, "beta": Channel("beta", 3, 1)}
+    before = rig.registry().commit(made, replace(made, builds=BUILDS, channels=channels), lambda: None)
+    after = delete_channel(rig.registry(), "toy", "beta")
+    assert (after.channels, after.builds, after.version) == (STATE.channels, BUILDS, before.version + 1)
+    assert after == rig.registry().whole("toy")
+    with pytest.raises(ChannelMissing):
+        delete_channel(rig.registry(), "toy", "beta")
+    assert rig.registry().whole("toy") == after
+
+
+def test_a_race_that_is_never_won_is_a_named_conflict(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    made = rig.registry().create("toy", "toy", KeyPlan())
+    before = rig.registry().commit(made, replace(made, builds=BUILDS, channels=STATE.channels), lambda: None)
+    faulty = FaultyStore(rig.store, [fail_before("replace", call, Conflict("somebody else")) for call in range(1, 40)])
+    with pytest.raises(Conflict):
+        set_channel(rig.registry(faulty), "toy", "beta", ChannelChange(build=1))
+    assert 1 < faulty.calls("replace") < 39
+    assert rig.registry().whole("toy") == before
