@@ -102,7 +102,7 @@ def show(run: Run, game: str) -> Outcome:
             **row,
             "channels": channels,
             "pin": str(pin),
-            "signing": {kind: {"keys": number, "threshold": threshold} for kind, (number, threshold) in keys.items()},
+            "roles": {kind: {"keys": number, "threshold": threshold} for kind, (number, threshold) in keys.items()},
             "expires": expires,
         },
         text="\n".join([_line(row), *(f"  {channel_line(channel)}" for channel in channels), table(lines)]),

@@ -9,6 +9,7 @@ import pytest
 
 from tests.kit.command import Lading
 from tests.kit.command import lading as run_lading
+from tests.kit.people import Crew, Person
 from tests.kit.shop import Shop
 
 
@@ -34,3 +35,22 @@ def shop(tmp_path: Path, lading: Lading, monkeypatch: pytest.MonkeyPatch) -> Sho
     """A publisher with a source folder, and a store that is not made yet."""
     monkeypatch.setenv("LADING_STATE_DIR", str(tmp_path / "state"))
     return Shop(tmp_path, lading)
+
+
+@pytest.fixture
+def crew(tmp_path: Path, lading: Lading, monkeypatch: pytest.MonkeyPatch) -> Crew:
+    """People of one store, by name."""
+    people: dict[str, Person] = {}
+
+    def person(name: str) -> Person:
+        return people.setdefault(name, Person(tmp_path, name, lading, monkeypatch))
+
+    return person
+
+
+@pytest.fixture
+def ann(crew: Crew) -> Person:
+    """Who published build #1 of the game `toy` on the channel stable, and has its keys."""
+    ann = crew("ann")
+    ann.publish("one", "--version", "1.0")
+    return ann
