@@ -30,6 +30,7 @@ from manifest.trust.roles import (
 
 Signed = Mapping[str, Any]
 
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LISTED = (TARGETS, BUILDS, CHANNELS)
 _BUILD = "newest|[0-9]+"
@@ -47,23 +48,25 @@ def check_form(role: str, signed: Signed, game: str) -> None:
     if signed.get("_type") != kind:
         raise BadDocument(f"what is served as {role} is something else")
     _positive(signed, "version")
+    if not isinstance(signed.get("expires"), str) or not _MOMENT.fullmatch(signed["expires"]):
+        raise BadDocument(f"{role} does not say when it expires")
     _FORMS.get(role, _check_bin)(signed, game)
 
 
 def _check_root(signed: Signed, game: str) -> None:
     if signed.get("consistent_snapshot") is not True:
         raise BadDocument("the root does not say that files keep their names")
-    _check_keys(signed)
+    keys = _check_keys(signed)
     roles = _object(signed, "roles")
     for role in (ROOT, TARGETS, SNAPSHOT, TIMESTAMP):
-        _check_quorum(_object(roles, role))
+        _check_quorum(_object(roles, role), keys)
 
 
 def _check_targets(signed: Signed, game: str) -> None:
     delegations = _object(signed, "delegations")
-    _check_keys(delegations)
+    keys = _check_keys(delegations)
     roles = delegations.get("roles")
-    said = [_check_quorum(row) for row in roles] if isinstance(roles, list) else []
+    said = [_check_quorum(row, keys) for row in roles] if isinstance(roles, list) else []
     wanted = [{"name": role, "terminating": True, "paths": [f"{game}/{role}/*"]} for role in (BUILDS, CHANNELS)]
     if len(said) != len(wanted) or any(each not in said for each in wanted) or signed.get("targets") != {}:
         raise BadDocument("the publisher's metadata does not delegate builds and channels, and nothing else")
@@ -71,8 +74,8 @@ def _check_targets(signed: Signed, game: str) -> None:
 
 def _check_builds(signed: Signed, game: str) -> None:
     delegations = _object(signed, "delegations")
-    _check_keys(delegations)
-    said = _check_quorum(_object(delegations, "succinct_roles"))
+    keys = _check_keys(delegations)
+    said = _check_quorum(_object(delegations, "succinct_roles"), keys)
     if said != {"bit_length": BIN_BITS, "name_prefix": BIN_PREFIX} or len(delegations) != 2:
         raise BadDocument("the builds are not delegated to their bins, and to nothing else")
     if newest_path(game) not in _check_paths(signed, f"{game}/{BUILDS}/", _BUILD):
@@ -115,10 +118,11 @@ _FORMS: Mapping[str, Callable[[Signed, str], None]] = {
 }
 
 
-def _check_keys(holder: Signed) -> None:
+def _check_keys(holder: Signed) -> Signed:
     keys = _object(holder, "keys")
     for keyid in keys:
         _check_key(keyid, _object(keys, keyid))
+    return keys
 
 
 def _check_key(keyid: str, key: Signed) -> None:
@@ -133,13 +137,13 @@ def _check_key(keyid: str, key: Signed) -> None:
         raise BadDocument("a key is none that anybody could have made by chance")
 
 
-def _check_quorum(row: Any) -> dict[str, Any]:
+def _check_quorum(row: Any, keys: Signed) -> dict[str, Any]:
     """What a delegation says besides who signs and how many of them."""
     if not isinstance(row, dict):
         raise BadDocument("a delegation is not an object")
     keyids = row.get("keyids")
-    if not isinstance(keyids, list) or not all(isinstance(keyid, str) for keyid in keyids):
-        raise BadDocument("a delegation does not list the ids of its keys")
+    if not isinstance(keyids, list) or not all(isinstance(keyid, str) and keyid in keys for keyid in keyids):
+        raise BadDocument("a delegation does not list the ids of keys that are there")
     if not _positive(row, "threshold") <= len(set(keyids)) == len(keyids):
         raise BadDocument("a delegation asks for more signatures than it has keys, or lists one twice")
     return {name: value for name, value in row.items() if name not in ("keyids", "threshold")}

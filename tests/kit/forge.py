@@ -72,7 +72,7 @@ def payload(signed: Document) -> bytes:
     """The bytes that signatures of a signed part cover; of one that has no such form its JSON."""
     try:
         return str(encode_canonical(signed)).encode()
-    except (FormatError, TypeError):
+    except (FormatError, TypeError, UnicodeEncodeError):
         return json.dumps(signed).encode()
 
 

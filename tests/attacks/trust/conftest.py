@@ -28,6 +28,15 @@ def scene(master: tuple[Path, dict[str, bytes]], tmp_path: Path, monkeypatch: py
         yield scene_of(*master, tmp_path / "scene", monkeypatch, closing)
 
 
+@pytest.fixture(scope="module")
+def shared(master: tuple[Path, dict[str, bytes]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """A scene in which the root keys were changed, too. All examples work in it, and leave it as it was."""
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as closing:
+        scene = scene_of(*master, tmp_path_factory.mktemp("shared") / "scene", patch, closing)
+        scene.rotate("root")
+        yield scene
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Prints the count: an attack is refused when all its variants are."""
     ended = {

@@ -6,9 +6,9 @@ Publishing is done once for all tests; each works on a copy of its own.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -60,10 +60,13 @@ class PinnedPlayer(Player):
 
     pin: RootPin
 
-    def _engine(self) -> Engine:
-        engine = super()._engine()
+    def reader(self) -> BareReader:
+        """What this player has of the registry."""
         games = games_of(self.meter, self.state, self.clock, Contact(recorded=self.pin), self.sink)
-        return Engine(BareReader(self.meter, games), engine.controls, engine.sink, engine.usage, engine.random_bytes)
+        return BareReader(self.meter, games)
+
+    def _engine(self) -> Engine:
+        return replace(super()._engine(), registry=self.reader())
 
 
 @dataclass
@@ -113,6 +116,19 @@ class Scene:
         player = PinnedPlayer(self.folder / name, store, self.folder / f"{name}.state", self.clock)
         player.pin = self.pin
         return player
+
+    @contextmanager
+    def copy_of(self, name: str) -> Iterator[PinnedPlayer]:
+        """A player like the one of this name, for a moment."""
+        player = self.player_of("copy")
+        for folder, of in ((player.root, name), (player.state, f"{name}.state")):
+            if (self.folder / of).exists():
+                shutil.copytree(self.folder / of, folder, symlinks=True)
+        try:
+            yield player
+        finally:
+            for folder in (player.root, player.state):
+                shutil.rmtree(folder, ignore_errors=True)
 
     @property
     def trust(self) -> Path:

@@ -198,7 +198,7 @@ def _manifest(scene: Scene) -> None:
     "A15",
     "what is of another game",
     holds=NOTHING,
-    answer="other-games-metadata or wrong-payload",
+    answer="other-games-metadata or wrong-payload or bad-compression",
     metadata=_whole_repository,
     manifest=_manifest,
 )
