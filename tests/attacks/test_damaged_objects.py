@@ -39,7 +39,7 @@ _CONTAINER = {
 INSTALL: dict[str, dict[str, str | None]] = {
     "store document": _ANYTHING,
     "timestamp": {**_METADATA, "missing": "pointer-lost"},
-    "root": {**_METADATA, "missing": "object-missing"},
+    "root": {**_METADATA, "missing": "metadata-missing"},
     "bundle": _ANYTHING,
     **{role: {**_METADATA, "missing": "metadata-missing"} for role in BUNDLED},
     "head": {

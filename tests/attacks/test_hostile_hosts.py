@@ -49,7 +49,7 @@ CONFUSED: dict[str, tuple[Misbehaviour, str | None, str]] = {
     "429": (status(429), "store-unavailable", "store-unavailable"),
     "403": (status(403), "access-denied", "access-denied"),
 }
-MISSING = {"timestamp": "game-missing", "snapshot": "metadata-missing"}
+MISSING = {"timestamp": "game-missing", "root": "metadata-missing", "snapshot": "metadata-missing"}
 SLOW = {"drips": dripping(0.02), "falls silent": fall_silent, "says nothing": say_nothing}
 
 

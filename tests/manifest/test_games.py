@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chunkstore.errors import LadingError
-from chunkstore.store import Conflict, HostMisconfigured, KeyMissing, NotListable, ObjectTooLarge
+from chunkstore.store import Conflict, KeyMissing, NotListable
 from chunkstore.stores.memory import MemoryStore
 from chunkstore.wrappers.fault import FaultyStore, fail_before
 from manifest.bare import BareRegistry
-from manifest.documents import BadDocument, Build, BuildMissing, Channel, DepotRef, GameMissing, GameState
+from manifest.documents import Build, BuildMissing, Channel, DepotRef, GameMissing, GameState
 from manifest.keys import bundle_key, candidate_key, metadata_key, timestamp_key
 from manifest.names import BadName
 from manifest.store_document import init_store
-from manifest.trust.guard import BadMetadata, PointerLost
+from manifest.trust.guard import PointerLost
 from manifest.trust.keyplan import KeyPlan
-from manifest.trust.roles import BINS, BUILDS, CHANNELS, LADING, LIMITS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
-from manifest.trust.state import bin_of
+from manifest.trust.roles import BUILDS, CHANNELS, LIMITS, ROOT, SNAPSHOT, TARGETS
 from manifest.trust.writing import UnreadableState
 from tests.kit.clock import FakeClock
-from tests.kit.forge import Document, Forge, overwrite
+from tests.kit.forge import Forge, overwrite
 from tests.kit.signed import reader_of, registry_of
 
 REF = DepotRef("ab" * 32, 10, 1, 1, 5)
@@ -63,10 +62,6 @@ class Place:
         """The game as a machine sees it that never saw it before."""
         with tempfile.TemporaryDirectory() as folder:
             return reader_of(self.store, Path(folder), self.clock).whole(game)
-
-    def readings(self) -> list[Callable[[], GameState]]:
-        """The game as a new machine sees it, and as that of the publisher does."""
-        return [self.read, lambda: self.registry().whole("game")]
 
     def create(self, game: str = "game") -> GameState:
         return self.registry().create(game, "shared", KeyPlan())
@@ -256,134 +251,6 @@ def test_metadata_that_is_lost(place: Place, made: GameState, role: str) -> None
     place.store.delete(metadata_key("game", ROOT, 1))
     with pytest.raises(LadingError):
         place.read()
-
-
-def in_build(**other: Any) -> Callable[[Forge], object]:
-    return lambda forge: forge.target(BUILDS, "builds/2").update(other)
-
-
-def in_channel(**other: Any) -> Callable[[Forge], object]:
-    return lambda forge: forge.target(CHANNELS, "channels/stable").update(other)
-
-
-def targets(forge: Forge, role: str) -> Document:
-    found: Document = forge.signed(role)["targets"]
-    return found
-
-
-def moved(role: str, path: str, to: str) -> Callable[[Forge], object]:
-    """A document that is signed at another path of its role."""
-
-    def change(forge: Forge) -> None:
-        targets(forge, role)[f"game/{to}"] = targets(forge, role).pop(f"game/{path}")
-
-    return change
-
-
-def without_document(role: str, path: str, document: Any = None) -> Callable[[Forge], object]:
-    return lambda forge: targets(forge, role)[f"game/{path}"].update(custom=document)
-
-
-HOSTILE: dict[str, tuple[str, Callable[[Forge], object]]] = {
-    "a build without a number": (BUILDS, in_build(number=0)),
-    "a build of another number": (BUILDS, in_build(number=1)),
-    "a number that is true": (BUILDS, in_build(number=True)),
-    "a number that is a text": (BUILDS, in_build(number="2")),
-    "a number beyond all numbers": (BUILDS, in_build(published_at=1 << 60)),
-    "no version": (BUILDS, in_build(version=None)),
-    "depots that are a list": (BUILDS, in_build(depots=[])),
-    "a depot that is a path": (BUILDS, in_build(depots={"../x": {}})),
-    "a build at the place of another": (BUILDS, moved(BUILDS, "builds/2", "builds/3")),
-    "a build at no number": (BUILDS, moved(BUILDS, "builds/2", "builds/02")),
-    "a build that is nothing": (BUILDS, without_document(BUILDS, "builds/2")),
-    "a channel that is nothing": (CHANNELS, without_document(CHANNELS, "channels/stable")),
-    "a channel that is empty": (CHANNELS, without_document(CHANNELS, "channels/stable", {})),
-    "a channel of another name": (CHANNELS, moved(CHANNELS, "channels/stable", "channels/St able")),
-    "a channel in a folder": (CHANNELS, moved(CHANNELS, "channels/stable", "channels/../stable!")),
-    "a rollout above 100 %": (CHANNELS, in_channel(rollout=10_001)),
-    "a build that is negative": (CHANNELS, in_channel(build=-1)),
-}
-
-
-@pytest.mark.parametrize(("role", "change"), HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_document_is_damage_at_its_place(
-    place: Place, made: GameState, role: str, change: Callable[[Forge], object]
-) -> None:
-    """Signed by right, and still nothing that is believed."""
-    forge = place.forge()
-    change(forge)
-    forge.serve([role])
-    for read in place.readings():
-        with pytest.raises(BadDocument) as caught:
-            read()
-        assert caught.value.where == f"tuf/game/{role}"
-
-
-def test_the_documents_that_the_hostile_ones_differ_from_are_fine(place: Place, made: GameState) -> None:
-    forge = place.forge()
-    forge.serve([BUILDS, CHANNELS])
-    found = place.read()
-    assert found == replace(made, version=made.version + 1, tag=found.tag)
-
-
-@pytest.mark.parametrize("scope", [None, "../../x", 7, "two words"])
-def test_a_scope_that_is_none_is_damage_at_its_place(place: Place, made: GameState, scope: Any) -> None:
-    forge = place.forge()
-    forge.signed(TARGETS)[LADING]["scope"] = scope
-    forge.serve([TARGETS])
-    with pytest.raises(BadMetadata) as caught:
-        place.read()
-    assert caught.value.where == "tuf/game/targets"
-
-
-def test_a_build_outside_of_its_bin_is_none(place: Place) -> None:
-    """The updater would not look for it there, so whoever lists the bins does not find it either."""
-    state = place.create()
-    for number in range(1, MANY + 1):
-        state = place.commit(state, builds={**state.builds, number: build(number)})
-    forge = place.forge()
-    path = "game/builds/1"
-    mine = bin_of(path)
-    other = next(name for name in BINS if name in forge.documents and name != mine)
-    targets(forge, other)[path] = targets(forge, mine).pop(path)
-    forge.serve([mine, other])
-    assert set(place.read().builds) == set(range(2, MANY + 1))
-    with pytest.raises(BuildMissing):
-        place.registry().build(place.registry().game("game"), 1)
-
-
-def test_a_channel_to_a_build_that_is_not_there(place: Place, made: GameState) -> None:
-    """Whoever holds the online key can sign that; it leads nowhere, and is named."""
-    forge = place.forge()
-    in_channel(build=3)(forge)
-    forge.serve([CHANNELS])
-    registry = place.registry()
-    state = registry.game("game")
-    with pytest.raises(BuildMissing, match="#3"):
-        registry.build(state, state.channel("stable").build)
-    with pytest.raises(BuildMissing, match="#3"):
-        place.read().select("@stable")
-
-
-TIMESTAMPS: dict[str, tuple[bytes, type[LadingError]]] = {
-    "nothing": (b"", BadMetadata),
-    "a list": (b"[]", BadMetadata),
-    "nothing signed": (b'{"signed":7,"signatures":[]}', BadMetadata),
-    "cut short": (b'{"signed":{"version":2', BadMetadata),
-    "a page": (b"<!doctype html><title>404</title>", HostMisconfigured),
-    "endless": (bytes(LIMITS[TIMESTAMP] + 1), ObjectTooLarge),
-}
-
-
-@pytest.mark.parametrize(("data", "error"), TIMESTAMPS.values(), ids=TIMESTAMPS)
-def test_a_timestamp_that_is_none_is_damage_at_its_place(
-    place: Place, made: GameState, data: bytes, error: type[LadingError]
-) -> None:
-    overwrite(place.store, timestamp_key("game"), data)
-    for read in place.readings():
-        with pytest.raises(error) as caught:
-            read()
-        assert caught.value.where in ("memory:/tuf/game/timestamp.json", "tuf/game/timestamp.json")
 
 
 @pytest.fixture(scope="module")
