@@ -186,6 +186,7 @@ def check_quorum(document: Any, keys: Mapping[str, Any], quorum: Any) -> None:
     """Whether enough of the keys that have a say signed the document, each counted once."""
     ids, threshold = quorum["keyids"], quorum["threshold"]
     expect(type(threshold) is int and 1 <= threshold <= len(set(ids)) == len(ids), "nobody can sign that")
+    expect(set(ids) <= keys.keys(), "a key that has a say is not listed")
     signed = canonical(document["signed"])
     signatures = {row["keyid"]: row["sig"] for row in document["signatures"]}
     expect(len(signatures) == len(document["signatures"]), "a key signed twice")
