@@ -6,8 +6,9 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cli.allocator import keep_buffers
 from cli.call import Run
@@ -33,8 +34,10 @@ def controls_of(run: Run, *, remote: bool = False) -> Controls:
 
 
 @contextmanager
-def engine(run: Run, folder: Path, *, accept_stale: bool = False) -> Iterator[Engine]:
+def engine(run: Run, folder: Path, *, accept_stale: bool = False, dry_run: bool = False) -> Iterator[Engine]:
     """The engine that installs into `folder` from the store that the settings name, believed as they say.
+
+    What comes to be believed in a dry run is forgotten after it.
 
     Raises `NotAStore`, `TrustNeeded`, `Entangled`.
     """
@@ -44,8 +47,10 @@ def engine(run: Run, folder: Path, *, accept_stale: bool = False) -> Iterator[En
         contact = Contact(recorded=recorded, confirm=_telling(run))
     else:
         contact = Contact(pin, recorded, confirm=_asking(run))
-    with _over(run, folder, None, contact, accept_stale) as over:
-        yield over
+    with TemporaryDirectory(prefix="lading-") as scratch:
+        contact = replace(contact, scratch=Path(scratch) if dry_run else None)
+        with _over(run, folder, None, contact, accept_stale) as over:
+            yield over
 
 
 @contextmanager

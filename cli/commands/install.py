@@ -51,6 +51,6 @@ def install(
     began = run.clock.monotonic()
     wish = Wish(channel or "stable", options.one_of(label, number), number)
     aim = Aim(folder, wish, game, depots, tags, replace=replace, dry_run=dry_run)
-    with engine(run, folder, accept_stale=accept_stale) as over:
+    with engine(run, folder, accept_stale=accept_stale, dry_run=dry_run) as over:
         settled = go(aim, over)
     return settled_outcome(settled, run.clock.monotonic() - began, exit_code=False)

@@ -26,8 +26,8 @@ class Contact:
     """How a root that is not known yet may come to be believed.
 
     `pin` is what the user gave for this once, `recorded` what is remembered of the first contact, `known` are pins that
-    hold on this machine besides, such as those of games whose keys lie here. `confirm` asks a person. Who only looks
-    has a folder `scratch`: there, what was served is kept and forgotten.
+    hold on this machine besides, such as those of games whose keys lie here. `confirm` is asked about a root that none
+    of them names. What comes to be believed is kept in `scratch`, if there is one, and forgotten with it.
     """
 
     pin: Pin | None = None
@@ -43,33 +43,31 @@ def folder_for(game: str, store: ObjectReader, trust: Path, contact: Contact, mo
     Raises `TrustNeeded`, `RootMismatch` and what a voucher is refused for.
     """
     explicit = contact.recorded if isinstance(contact.pin, FirstUse) else contact.pin or contact.recorded
+    home = contact.scratch or trust
     match explicit or contact.pin:
         case RootPin() as pin:
-            return _by_digest(game, store, trust, pin)
+            return TrustFolder.of(trust, game, pin) or _keep(game, home, pin, read_root(store, game, pin.version))
         case RootFile(data, where):
             version = natural(signed_part(data, where), "version")
-            return _by_digest(game, store, trust, RootPin.of(data, version), data)
-        case RegistryPin() as pin:
-            return _by_voucher(game, store, trust, pin, moment)
+            pin = RootPin.of(data, version)
+            return TrustFolder.of(trust, game, pin) or _keep(game, home, pin, data)
+        case RegistryPin() as registry:
+            return _vouched_once(game, trust, registry) or _by_voucher(game, store, home, registry, moment)
         case chosen:
             found = _by_memory(game, store, trust, contact.known)
             return found or _by_decision(game, store, trust, contact, chosen)
 
 
-def _by_digest(game: str, store: ObjectReader, trust: Path, pin: RootPin, root: bytes | None = None) -> TrustFolder:
-    known = TrustFolder.open(trust, pin.digest)
-    if known is not None and known.about.binding.game == game:
-        return known
-    return _keep(game, trust, pin, root or read_root(store, game, pin.version))
-
-
-def _by_voucher(game: str, store: ObjectReader, trust: Path, pin: RegistryPin, moment: float) -> TrustFolder:
+def _vouched_once(game: str, trust: Path, pin: RegistryPin) -> TrustFolder | None:
     """A voucher counts for the first contact only: what it once vouched for is kept."""
+    every = TrustFolder.all(trust)
+    fitting = (each for each in every if each.about.registry_key == pin.digest and each.about.binding.game == game)
+    return next(fitting, None)
+
+
+def _by_voucher(game: str, store: ObjectReader, home: Path, pin: RegistryPin, moment: float) -> TrustFolder:
     from manifest.trust.voucher import MAX_VOUCHER, read_voucher  # noqa: PLC0415 - cryptography takes 15 ms
 
-    for folder in TrustFolder.all(trust):
-        if folder.about.registry_key == pin.digest and folder.about.binding.game == game:
-            return folder
     key = voucher_key(game)
     try:
         data = store.get(key, limit=MAX_VOUCHER).data
@@ -78,7 +76,7 @@ def _by_voucher(game: str, store: ObjectReader, trust: Path, pin: RegistryPin, m
     voucher = read_voucher(data, game, pin, moment, where=f"{store.url}/{key}")
     root = read_root(store, game, voucher.root.version)
     return _keep(
-        game, trust, voucher.root, root, registry=voucher.registry, registry_key=pin.digest, floor=voucher.min_build
+        game, home, voucher.root, root, registry=voucher.registry, registry_key=pin.digest, floor=voucher.min_build
     )
 
 
@@ -111,14 +109,12 @@ def _by_decision(game: str, store: ObjectReader, trust: Path, contact: Contact, 
                 f"another root of {game} is trusted on this machine",
                 data={"wanted": str(folder.about.pin), "found": str(pin)},
             )
-    if chosen is None and contact.scratch is not None:
-        return _keep(game, contact.scratch, pin, root)
     asked = isinstance(chosen, FirstUse) or (contact.confirm is not None and contact.confirm(game, pin))
     if not asked:
         raise TrustNeeded(
             f"nobody said yet that {game} from here is to be trusted", where=store.url, data={"root": str(pin)}
         )
-    return _keep(game, trust, pin, root)
+    return _keep(game, contact.scratch or trust, pin, root)
 
 
 def read_root(store: ObjectReader, game: str, version: int) -> bytes:
@@ -131,7 +127,7 @@ def read_root(store: ObjectReader, game: str, version: int) -> bytes:
 
 
 def _keep(
-    game: str, trust: Path, pin: RootPin, root: bytes, *, registry: str = "", registry_key: str = "", floor: int = 0
+    game: str, home: Path, pin: RootPin, root: bytes, *, registry: str = "", registry_key: str = "", floor: int = 0
 ) -> TrustFolder:
     if hashlib.sha256(root).hexdigest() != pin.digest:
         raise RootMismatch(
@@ -140,7 +136,7 @@ def _keep(
         )
     signed = check(ROOT, root, Binding(registry, game), metadata_key(game, ROOT, pin.version), pin.version)
     binding = Binding(str(signed[LADING]["registry"]), game)
-    return TrustFolder.make(trust, root, About(pin, binding, registry_key), floor=floor)
+    return TrustFolder.make(home, root, About(pin, binding, registry_key), floor=floor)
 
 
 class TrustNeeded(Refused):

@@ -53,6 +53,12 @@ class TrustFolder:
         return TrustFolder(path, about)
 
     @staticmethod
+    def of(trust: Path, game: str, pin: RootPin) -> TrustFolder | None:
+        """The folder of this first root, if it was made for this game."""
+        found = TrustFolder.open(trust, pin.digest)
+        return found if found is not None and found.about.binding.game == game else None
+
+    @staticmethod
     def make(trust: Path, root: bytes, about: About, *, floor: int = 0) -> TrustFolder:
         """The folder for a root file that is trusted from now on; marks that are there stay."""
         folder = TrustFolder(trust / about.pin.digest, about)
