@@ -83,9 +83,9 @@ def partials_prefix(game: str) -> str:
     return f"tuf/{game}/signing/"
 
 
-def partial_key(game: str, role: str, version: int, keyid: str) -> str:
-    """A version of a role's metadata with the signature of one key."""
-    return f"{partials_prefix(game)}{version}.{role}.{keyid[:16]}"
+def partial_key(game: str, role: str, version: int, keyid: str, digest: str) -> str:
+    """A version of a role's metadata with the signature of one key. Several may wait, of which one can go live."""
+    return f"{partials_prefix(game)}{version}.{role}.{keyid[:16]}.{digest[:16]}"
 
 
 def members_prefix(scope: str) -> str:

@@ -13,6 +13,7 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Targets
 
 from chunkstore.errors import Corrupt
+from chunkstore.ids import digest_of
 from chunkstore.store import KeyMissing, ObjectStore
 from manifest.keys import partial_key, partials_prefix
 from manifest.trust.draft import Draft
@@ -38,9 +39,9 @@ def adopt_partial(store: ObjectStore, draft: Draft, role: str) -> None:
 
 def keep_partial(store: ObjectStore, draft: Draft, role: str, keyids: Sequence[str]) -> None:
     """Leaves a role with its signatures for the next key holder."""
-    version = draft.roles[role].signed.version
+    version, data = draft.roles[role].signed.version, draft.encode(role)
     for keyid in keyids:
-        store.put(partial_key(draft.binding.game, role, version, keyid), draft.encode(role))
+        store.put(partial_key(draft.binding.game, role, version, keyid, digest_of(data).hex()), data)
 
 
 def forget_partials(store: ObjectStore, game: str, draft: Draft) -> None:

@@ -34,7 +34,7 @@ PLACEHOLDERS = {
     "<ab>": "[0-9a-f]{2}",
     "<number>": NUMBER,
 }
-PLACEHOLDERS |= {"<version>": NUMBER, "<role>": ROLE, "<keyid>": "[0-9a-f]{16}"}
+PLACEHOLDERS |= {"<version>": NUMBER, "<role>": ROLE, "<keyid>": "[0-9a-f]{16}", "<digest>": "[0-9a-f]{16}"}
 
 TREE = {"game/play.sh": Entry(b"#!/bin/sh\n", executable=True), "game/play.txt": Entry(noise(2000, "play"))}
 
