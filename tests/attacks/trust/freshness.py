@@ -216,6 +216,7 @@ def mixed(scene: Scene, role: str) -> None:
 
 def _role(role: str) -> Callable[[Scene], None]:
     def vanish(scene: Scene) -> None:
+        scene.answer = "bad-metadata"
         forge = scene.forge()
         del forge.signed(SNAPSHOT)["meta"][f"{role}.json"]
         forge.serve()
@@ -228,7 +229,13 @@ def _bin(scene: Scene) -> None:
     scene.newcomer = NEWEST
 
 
+def _pointer(scene: Scene) -> None:
+    scene.answer = "pointer-lost"
+    scene.store.delete(_TIMESTAMP)
+
+
 def _game(scene: Scene) -> None:
+    scene.answer = "game-missing"
     for key in scene.good:
         if key.startswith(game_prefix(GAME)):
             scene.store.delete(key)
@@ -243,7 +250,7 @@ def _game(scene: Scene) -> None:
     channels=_role(CHANNELS),
     bin=_bin,
     game=_game,
-    pointer=lambda scene: scene.store.delete(_TIMESTAMP),
+    pointer=_pointer,
 )
 def vanished(scene: Scene, vanish: Callable[[Scene], None]) -> None:
     vanish(scene)

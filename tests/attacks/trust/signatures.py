@@ -105,17 +105,16 @@ def flipped_signature(scene: Scene, role: str) -> None:
     "A06",
     "the same content written in other bytes",
     holds=NOTHING,
-    answer=f"{RIGHT_BUILD} or object-too-large",
+    answer=RIGHT_BUILD,
     timestamp=TIMESTAMP,
-    builds=BUILDS,
+    root=ROOT,
 )
 def written_anew(scene: Scene, role: str) -> None:
+    if role == ROOT:
+        scene.rotate("root")
     forge = scene.forge()
     document = forge.documents[role]
-    scene.answer = RIGHT_BUILD if role == TIMESTAMP else "object-too-large"
-    turned = {
-        name: dict(reversed(part.items())) if name == "signed" else part for name, part in reversed(document.items())
-    }
+    turned = {"signed": dict(reversed(document["signed"].items())), "signatures": document["signatures"]}
     data = json.dumps(turned, indent=3).replace('"toy', '"\\u0074oy').encode()
     assert json.loads(data) == document
     forge.replace(role, data)
@@ -124,14 +123,19 @@ def written_anew(scene: Scene, role: str) -> None:
 @attack(
     "A07",
     "a key twice in one object",
-    holds=NOTHING,
-    answer="bad-metadata or object-too-large",
+    holds=ONLINE,
+    answer="bad-metadata",
     timestamp=TIMESTAMP,
     builds=BUILDS,
 )
 def twice_in_an_object(scene: Scene, role: str) -> None:
     forge = scene.forge()
-    forge.replace(role, compact(forge.documents[role]).replace(b'"version":', b'"version":99,"version":', 1))
+    data = compact(forge.documents[role]).replace(b'"version":', b'"version":99,"version":', 1)
+    if role == TIMESTAMP:
+        forge.replace(role, data)
+    else:
+        forge.list(role, data)
+        forge.serve()
 
 
 @attack(
@@ -160,19 +164,19 @@ _BIN = bin_of(build_path(GAME, 1))
     "A14",
     "one kind of document in the place of another",
     holds=ONLINE,
-    answer="bad-metadata or bad-signature",
-    pointer_as_builds=(CHANNELS, BUILDS),
-    builds_as_pointer=(BUILDS, CHANNELS),
-    old_builds_as_builds=(_BIN, BUILDS),
-    builds_as_old_builds=(BUILDS, _BIN),
-    targets_as_builds=(TARGETS, BUILDS),
-    snapshot_as_pointer=(SNAPSHOT, CHANNELS),
+    answer="bad-metadata or bad-signature or metadata-rollback",
+    pointer_as_builds=(CHANNELS, BUILDS, "bad-metadata"),
+    builds_as_pointer=(BUILDS, CHANNELS, "bad-metadata"),
+    old_builds_as_builds=(_BIN, BUILDS, "metadata-rollback"),  # of which a newcomer sees nothing
+    builds_as_old_builds=(BUILDS, _BIN, "bad-metadata"),
+    targets_as_pointer=(TARGETS, CHANNELS, "metadata-rollback"),
+    snapshot_as_builds=(SNAPSHOT, BUILDS, "bad-metadata"),
 )
-def another_kind(scene: Scene, case: tuple[str, str]) -> None:
-    source, place = case
+def another_kind(scene: Scene, case: tuple[str, str, str]) -> None:
+    source, place, scene.answer = case
+    scene.newcomer = "bad-metadata"
     forge = scene.forge()
     forge.documents[place] = deepcopy(forge.documents[source])
-    forge.signed(place)["version"] = 99
     forge.list(place, compact(forge.documents[place]))
     if place == _BIN:  # which only those read who want an old build
         forge.target(CHANNELS, "channels/stable")["build"] = 1
