@@ -116,7 +116,7 @@ def sign(run: Run, game: str, dry_run: bool, exit_code: bool) -> Outcome:
 def promote(run: Run, game: str, channel: str, dry_run: bool, exit_code: bool) -> Outcome:
     """Point a channel to a build, for all players."""
     from cli import compose
-    from cli.commands.channel import move
+    from cli.pointing import point
     from cli.selectors import live_build
     from publisher.channels import ChannelChange
 
@@ -124,7 +124,7 @@ def promote(run: Run, game: str, channel: str, dry_run: bool, exit_code: bool) -
     with compose.writing(run, dry_run=dry_run) as opened:
         state, found = live_build(opened.registry, game, run.events)
         change = ChannelChange(found.number)
-        return move(opened.registry, state.game, channel, change, dry_run=dry_run, exit_code=exit_code)
+        return point(opened.registry, state.game, channel, change, dry_run=dry_run, exit_code=exit_code)
 
 
 @build.command()

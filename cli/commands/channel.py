@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import isnan
-from typing import TYPE_CHECKING
 
 import click
 
@@ -11,10 +10,6 @@ from cli import options
 from cli.call import Run
 from cli.output import Outcome
 from cli.words import Verbs
-
-if TYPE_CHECKING:
-    from manifest.registry import RegistryWriter
-    from publisher.channels import ChannelChange
 
 channel = Verbs("channel", help="Show and move the channels of a game.")
 
@@ -89,36 +84,14 @@ def set_(
     further than players were allowed to follow so far allows it, which takes the keys of builds.
     """
     from cli import compose
+    from cli.pointing import point
     from manifest.names import check_name
     from publisher.channels import ChannelChange
 
     change = ChannelChange(build, None if rollout is None else round(rollout * 100), minimum)
     with compose.writing(run, dry_run=dry_run) as opened:
         name = check_name(game, "game")
-        return move(opened.registry, name, channel, change, dry_run=dry_run, exit_code=exit_code)
-
-
-def move(
-    registry: RegistryWriter, game: str, channel: str, change: ChannelChange, *, dry_run: bool, exit_code: bool
-) -> Outcome:
-    """What came of a change of a channel."""
-    from cli.cosigned import waits
-    from cli.rows import channel_line, channel_row
-    from manifest.trust.keyplan import SignaturesMissing
-    from publisher.channels import set_channel
-
-    try:
-        state, moved = set_channel(registry, game, channel, change)
-    except SignaturesMissing as missing:
-        wanted = {"game": game, "channel": channel, "build": change.build}
-        return waits(missing, wanted, f"{'Would sign' if dry_run else 'Signed'} the change of channel {channel}")
-    row = channel_row(state, state.channels[channel])
-    said = ("Would set" if dry_run else "Set") if moved else "Nothing to do for"
-    return Outcome(
-        result={"game": game, **row, "changed": moved},
-        text=f"{said} the channel of {game}:\n{channel_line(row)}",
-        idle=exit_code and not moved,
-    )
+        return point(opened.registry, name, channel, change, dry_run=dry_run, exit_code=exit_code)
 
 
 @channel.command()
