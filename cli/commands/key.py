@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from manifest.trust.overview import KeysNamed
 
 _ROLES = ("root", "builds", "online")
+_ORDER = ("builds", "online", "root")
+"""The root's keys change last: what a thief brought to its end has to begin anew before anything goes on."""
 _TRIAL = b"lading key new: a trial"
 _MAX_BACKUP = 64 * 1024 * 1024
 
@@ -201,7 +203,7 @@ def rotate(
         else:
             dropped = tuple(full_id(state, role, digits) for digits in dropped) if role else ()
             change = KeyChange(added, dropped, threshold)
-            changed = change_keys(pen, state, [role] if role else _ROLES, change)
+            changed = change_keys(pen, state, [role] if role else _ORDER, change)
     return Outcome(
         {"game": game, "lost_root": lost_root, **change_row(changed)},
         text=change_text(game, changed, lost_root=lost_root, dry_run=dry_run),

@@ -76,13 +76,17 @@ class KeySet:
 
 
 class Draft:
-    """All roles of one game. `changed` are those to be signed anew, `also` is who has to sign a role besides."""
+    """All roles of one game. `changed` are those to be signed anew, `also` is who has to sign a role besides.
+
+    With `restarts` versions that a thief of keys brought to their end begin anew, for these keys are about to go.
+    """
 
     def __init__(self, binding: Binding, roles: dict[str, Metadata[Any]]) -> None:
         self.binding = binding
         self.roles = roles
         self.changed: set[str] = set()
         self.also: dict[str, KeySet] = {}
+        self.restarts = False
 
     @staticmethod
     def of(state: GameState) -> Draft:

@@ -53,6 +53,7 @@ def rotate(pen: Pen, state: GameState, kind: str, change: KeyChange) -> GameStat
     draft = Draft.of(state)
     draft.changed.add(TARGETS)
     if kind == "builds" and change != KeyChange() and missing_keys(pen.keyring, draft, TARGETS):
+        draft.restarts = True
         draft.delegate(BUILDS, _wanted(pen, state.game, kind, draft.keys_of(BUILDS), change))
         require_keys(pen.keyring, draft, (BUILDS,))
         co_sign(pen, draft, whole=False)  # raises: whoever has the root keys finishes it
@@ -84,6 +85,7 @@ def begin_anew(pen: Pen, state: GameState) -> RootPin:
     pen.keyring.save_pin(state.game, str(RootPin.of(root, draft.roles[ROOT].signed.version)))
     state = put_root(pen, draft, state)
     draft = Draft.of(state)
+    draft.restarts = True
     draft.delegate(BUILDS, new["builds"])
     draft.delegate(CHANNELS, new["online"])
     draft.also[TARGETS] = new["root"]
@@ -117,6 +119,7 @@ def _rotate_online(pen: Pen, state: GameState, keys: KeySet) -> GameState:
 
 def _delegate(pen: Pen, state: GameState, role: str, keys: KeySet) -> GameState:
     draft = Draft.of(state)
+    draft.restarts = True
     draft.delegate(role, keys)
     return write(pen, draft, state)
 

@@ -33,6 +33,12 @@ from manifest.trust.signers import signer_of
 _CO_SIGNED = (*BINS, BUILDS)
 _BUNDLED = (SNAPSHOT, TARGETS, BUILDS, CHANNELS)
 
+_FAR = 1 << 52
+"""A version that nobody reaches by publishing."""
+
+_LAST = (1 << 53) - 1
+"""The highest version that readers take."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pen:
@@ -59,6 +65,7 @@ def write(pen: Pen, draft: Draft, before: GameState, *, signed: Callable[[], obj
     """Signs and writes what a draft changed and makes it live; the state, whose documents are those of `before`."""
     game = draft.binding.game
     require_keys(pen.keyring, draft)
+    version = _following(draft, before.version)
     files = dict(before.metadata)
     co_sign(pen, draft)
     for role in (*_CO_SIGNED, CHANNELS, TARGETS):
@@ -72,13 +79,13 @@ def write(pen: Pen, draft: Draft, before: GameState, *, signed: Callable[[], obj
     signed()
     if draft.changed:
         _write_snapshot(pen, draft, files)
-    draft.date(TIMESTAMP, before.version + 1, pen.clock.now())
+    draft.date(TIMESTAMP, version, pen.clock.now())
     sign(pen.keyring, draft, TIMESTAMP)
     files[TIMESTAMP] = draft.encode(TIMESTAMP)
     tag = pen.store.replace(timestamp_key(game), files[TIMESTAMP], match=before.tag)
     if draft.changed.intersection(_CO_SIGNED):
         forget_partials(pen.store, game, draft)
-    return replace(before, version=before.version + 1, tag=tag, metadata=files)
+    return replace(before, version=version, tag=tag, metadata=files)
 
 
 def _write_snapshot(pen: Pen, draft: Draft, files: dict[str, bytes]) -> None:
@@ -218,7 +225,23 @@ def next_version(draft: Draft, role: str) -> int:
     listed = draft.roles[SNAPSHOT].signed.meta.get(f"{role}.json")
     if role == SNAPSHOT:
         listed = draft.roles[TIMESTAMP].signed.snapshot_meta if draft.roles[SNAPSHOT].signatures else None
-    return listed.version + 1 if listed else 1
+    return _following(draft, listed.version) if listed else 1
+
+
+def _following(draft: Draft, version: int) -> int:
+    """The number after `version`, or the first if that is far and readers are about to forget it.
+
+    Raises `UnreadableState` if no reader takes a higher one.
+    """
+    if draft.restarts and version >= _FAR:
+        return 1
+    if version >= _LAST:
+        raise UnreadableState(
+            f"the versions of the metadata of {draft.binding.game} are used up",
+            cause="Somebody with keys of the game brought them to the last number that readers take.",
+            next=f"Change all keys: `lading key rotate {draft.binding.game}`. Then versions begin anew.",
+        )
+    return version + 1
 
 
 def _exists(store: ObjectStore, key: str) -> bool:
