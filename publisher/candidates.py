@@ -100,7 +100,7 @@ def decode_candidate(data: bytes, where: str) -> Candidate:
 def seal_candidate(registry: RegistryWriter, state: GameState, candidate: Candidate) -> int:
     """Stores a candidate under a number above all live builds that nobody else will have."""
     data = encode_candidate(candidate)
-    for number in count(max(state.builds, default=0) + 1):
+    for number in numbers_above(state):
         if is_free(state, candidate.release, number) and registry.seal(state.game, number, data):
             return number
     raise RuntimeError("unreachable: numbers do not end")
@@ -176,8 +176,13 @@ def is_of(build: Build, candidate: Candidate) -> bool:
     )
 
 
+def numbers_above(state: GameState) -> Iterator[int]:
+    """All numbers above the builds that were not withdrawn. A thief's may have been the last that there can be."""
+    return count(max((number for number, build in state.builds.items() if not build.withdrawn), default=0) + 1)
+
+
 def is_free(state: GameState, release: Release, number: int) -> bool:
-    """Whether a new build may have this number: above all others and, if it is the label as well, no other's label."""
-    if number <= max(state.builds, default=0):
+    """Whether a new build may have this number: above the live ones, and neither number nor label of any other."""
+    if number < next(numbers_above(state)) or number in state.builds:
         return False
     return release.version is not None or all(build.version != str(number) for build in state.builds.values())

@@ -9,7 +9,6 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count
 from pathlib import Path
 from typing import TypeAlias
 
@@ -33,6 +32,7 @@ from publisher.candidates import (
     Release,
     candidate_of,
     is_free,
+    numbers_above,
     same_candidate,
     seal_candidate,
     waiting,
@@ -217,8 +217,7 @@ class _Publish:
     def planned(self, candidate: Candidate) -> Build:
         """The build that would be made now."""
         state, taken = self.state, set(self.world.registry.candidates(self.state.game))
-        above = count(max(state.builds, default=0) + 1)
-        number = next(n for n in above if n not in taken and is_free(state, candidate.release, n))
+        number = next(n for n in numbers_above(state) if n not in taken and is_free(state, candidate.release, n))
         return planned_build(state, candidate, number)
 
     def keep(self, sealed: Sealed, build: Build) -> Published:
