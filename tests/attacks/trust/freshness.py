@@ -230,7 +230,7 @@ def _bin(scene: Scene) -> None:
 
 
 def _pointer(scene: Scene) -> None:
-    scene.answer = "pointer-lost"
+    scene.answer = "game-missing"
     scene.store.delete(_TIMESTAMP)
 
 
@@ -245,7 +245,7 @@ def _game(scene: Scene) -> None:
     "A27",
     "a role or a whole game vanishes",
     holds=ONLINE,
-    answer="bad-metadata or game-missing or pointer-lost",
+    answer="bad-metadata or game-missing",
     builds=_role(BUILDS),
     channels=_role(CHANNELS),
     bin=_bin,
