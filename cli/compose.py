@@ -142,7 +142,14 @@ def writing(
                 keyring_of(run, registry_id.hex()).make_registry_key()
             init_store(store, registry_id, static=static)
         with TemporaryDirectory(prefix="lading-") as scratch:
-            looking = partial(_contact, run, Contact(confirm=_whoever, scratch=Path(scratch)))
+
+            def looking(game: str) -> Contact:
+                # Whoever signs remembers what it was on top of, and signs no older state that is put in its place.
+                registry = opened.registry.registry_id
+                signs = not dry_run and (keyring_of(run, registry).folder / game).is_dir()
+                home = None if signs else Path(scratch)
+                return _contact(run, Contact(confirm=_whoever, scratch=home, registry=registry), game)
+
             used = DryStore(store) if dry_run else store
             opened = _opened(run, used, folder, looking, created=created, accept_stale=accept_stale)
             _ = opened.registry.registry_id

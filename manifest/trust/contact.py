@@ -27,7 +27,8 @@ class Contact:
 
     `pin` is what the user gave for this once, `recorded` what is remembered of the first contact, `known` are pins that
     hold on this machine besides, such as those of games whose keys lie here. `confirm` is asked about a root that none
-    of them names. What comes to be believed is kept in `scratch`, if there is one, and forgotten with it.
+    of them names, and which has to be of `registry`, if that is known. What comes to be believed is kept in `scratch`,
+    if there is one, and forgotten with it.
     """
 
     pin: Pin | None = None
@@ -35,12 +36,13 @@ class Contact:
     known: Sequence[RootPin] = ()
     confirm: Callable[[str, RootPin], bool] | None = None
     scratch: Path | None = None
+    registry: str = ""
 
 
 def folder_for(game: str, store: ObjectReader, trust: Path, contact: Contact, moment: float) -> TrustFolder:
     """The trust folder of the root that is believed for this game of this store; made, if this is the first contact.
 
-    Raises `TrustNeeded`, `RootMismatch` and what a voucher is refused for.
+    Raises `TrustNeeded`, `RootMismatch`, `OtherRegistry` and what a voucher is refused for.
     """
     explicit = contact.recorded if isinstance(contact.pin, FirstUse) else contact.pin or contact.recorded
     home = contact.scratch or trust
@@ -102,7 +104,8 @@ def _believed_once(game: str, trust: Path) -> Iterator[RootPin]:
 def _by_decision(game: str, store: ObjectReader, trust: Path, contact: Contact, chosen: Pin | None) -> TrustFolder:
     root = read_root(store, game, 1)
     pin = RootPin.of(root, 1)
-    registry = str(check(ROOT, root, Binding("", game), metadata_key(game, ROOT, 1), 1)[LADING]["registry"])
+    binding = Binding(contact.registry, game)
+    registry = str(check(ROOT, root, binding, metadata_key(game, ROOT, 1), 1)[LADING]["registry"])
     for folder in TrustFolder.all(trust):
         if folder.about.binding == Binding(registry, game):
             raise RootMismatch(
