@@ -184,9 +184,11 @@ def test_two_passphrases_that_differ(studio: Machine) -> None:
 
 def test_a_passphrase_is_asked_for_once_however_many_keys_sign(studio: Machine) -> None:
     studio.variables["LADING_KEY_PASSPHRASE"] = SECRET
-    (old,) = [row["keyid"] for row in studio.result("key", "list")["keys"] if row["role"] == "online"]
-    public = studio.result("key", "new", "toy", "--role", "online", "--passphrase")["public"]
-    studio.result("key", "rotate", "toy", "--role", "online", "--add", public, "--drop", old, "--store", STORE)
+    old = {row["role"]: row["keyid"] for row in studio.result("key", "list")["keys"]}
+    for role in ("builds", "online"):
+        public = studio.result("key", "new", "toy", "--role", role, "--passphrase")["public"]
+        words = ["--role", role, "--add", public, "--drop", old[role], "--store", STORE]
+        studio.result("key", "rotate", "toy", *words)
     Path("source/readme.txt").write_text("two")
     typist = Typist("publish", "source", "toy", "--store", STORE, LADING_STATE_DIR=str(studio.state))
     typist.wait_for("Passphrase: ")

@@ -296,6 +296,7 @@ def test_a_backup_is_never_written_over_a_file(studio: Machine) -> None:
     studio.variables["LADING_KEY_PASSPHRASE"] = "correct horse"
     Path("taken").write_text("mine")
     assert studio.refused("key", "backup", "toy", "--to", "taken") == (10, "file-exists")
+    assert studio.refused("key", "backup", "toy", "--to", "taken", "--dry-run") == (10, "file-exists")
     assert Path("taken").read_text() == "mine"
     assert studio.refused("key", "backup", "toy", "--to", "no/such/folder") == (7, "path-unusable")
     assert studio.refused("key", "backup", "chess", "--to", "new") == (5, "nothing-to-back-up")
@@ -319,6 +320,15 @@ def test_a_passphrase_from_a_file(studio: Machine) -> None:
     Path("secret").write_text("\n")
     studio.variables = {"LADING_KEY_PASSPHRASE_FILE": "secret"}
     assert studio.refused("key", "restore", "toy.backup") == (2, "bad-setting")
+
+
+def test_passphrases_are_shown_to_nobody(studio: Machine) -> None:
+    studio.variables = {"LADING_KEY_PASSPHRASE": "correct horse", "LADING_KEY_PASSPHRASE_FILE": "secret"}
+    shown = studio("config", "show")
+    settings = shown.document["result"]["settings"]
+    assert settings["key_passphrase"] == {"value": "***", "origin": "environment LADING_KEY_PASSPHRASE"}
+    assert settings["key_passphrase_file"]["value"] == "secret"
+    assert studio.refused("key", "backup", "toy", "--to", "new", "--key-passphrase", "x") == (2, "usage")
 
 
 @pytest.mark.parametrize("spoil", [b"", b"not a backup", b"{}"])
