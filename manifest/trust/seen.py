@@ -16,7 +16,7 @@ from chunkstore.errors import Corrupt
 from manifest.documents import GameState, canonical_json, parse_json
 from manifest.trust.roles import BUILDS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 
-MARKED = {TIMESTAMP: ROOT, SNAPSHOT: ROOT, BUILDS: TARGETS}
+MARKED = {TIMESTAMP: ROOT, SNAPSHOT: ROOT, TARGETS: ROOT, BUILDS: TARGETS}
 """The roles whose versions are marked, and who names their keys."""
 
 MAX_SEEN = 1024 * 1024
@@ -65,7 +65,7 @@ class RoleFound:
 
 def roles_found(files: Mapping[str, bytes]) -> dict[str, RoleFound]:
     """The marked roles among verified files."""
-    parsed = {role: parse_json(data, "metadata") for role, data in files.items() if role in (*MARKED, ROOT, TARGETS)}
+    parsed = {role: parse_json(data, "metadata") for role, data in files.items() if role in (*MARKED, ROOT)}
     found = {}
     for role, delegator in MARKED.items():
         keyids, threshold = _keys_of(role, parsed[delegator]["signed"])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 
 from manifest.keys import metadata_key
 from manifest.trust.pins import RootPin
 from manifest.trust.roles import BUILDS, CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
-from tests.attacks.trust.scene import OTHER, Scene
+from tests.attacks.trust.scene import INSTALLED, OTHER, Scene
 from tests.attacks.trust.table import ALL_KEYS, NOTHING, ONLINE, attack
 from tests.kit.forge import Forge, Hand, meta, overwrite
 from tests.kit.rig import GAME
@@ -51,11 +53,41 @@ def endless_roots(scene: Scene) -> None:
     scene.mend = mend
 
 
-@attack("A34", "builds signed by a key that was revoked", holds=ONLINE, answer="bad-signature")
-def by_revoked_keys(scene: Scene) -> None:
+def _still_signing(scene: Scene, revoked: list[Hand]) -> None:
+    scene.answer = "bad-signature"
+    scene.forge().serve([BUILDS], by=revoked)
+
+
+def _named_by_older_targets(scene: Scene, revoked: list[Hand]) -> None:
+    """What python-tuf kept was lost, as in a power cut; who has seen nothing yet cannot tell (see A18)."""
+    scene.answer = "metadata-rollback"
+    scene.newcomer = scene.newest
+    forge = scene.forge()
+    forge.target(CHANNELS, "channels/stable")["build"] = INSTALLED
+    forge.serve([CHANNELS])
+    assert not scene.player.update().changed
+    scene.supersede()
+    shutil.rmtree(scene.trust / "metadata")
+    (scene.trust / "metadata").mkdir()
+    forge = scene.forge()
+    older = scene.good[metadata_key(GAME, TARGETS, 1)]
+    forge.documents[TARGETS] = json.loads(older)
+    forge.list(TARGETS, older)
+    forge.serve([BUILDS], by=revoked)
+
+
+@attack(
+    "A34",
+    "builds signed by a key that was revoked",
+    holds=ONLINE,
+    answer="bad-signature or metadata-rollback",
+    still=_still_signing,
+    older_targets=_named_by_older_targets,
+)
+def by_revoked_keys(scene: Scene, serve: Callable[[Scene, list[Hand]], None]) -> None:
     revoked = scene.forge().keys["builds"]
     scene.rotate("builds")
-    scene.forge().serve([BUILDS], by=revoked)
+    serve(scene, revoked)
 
 
 @attack("A35", "builds signed by the online key", holds=ONLINE, answer="bad-signature")
