@@ -32,6 +32,7 @@ from manifest.model import Manifest
 from manifest.payload import decode_manifest
 from manifest.placed import read_placement
 from manifest.registry import RegistryReader
+from manifest.trust.reading import RollbackRefused
 from manifest.union import Union
 
 MAX_HOPS = 8
@@ -64,10 +65,10 @@ def choose_build(registry: RegistryReader, state: GameState, wish: Wish, install
     `BuildWithdrawn`.
     """
     follows = wish.build is None and wish.version is None
-    pointed = rolled_out(state.channel(wish.channel), install_id) if follows or wish.channel in state.channels else 0
-    if pointed:
+    pointed = 0
+    if follows or wish.channel in state.channels:
         try:
-            registry.admit(state, wish.channel, pointed, installed if follows else 0)
+            pointed = _pointed(registry, state, wish.channel, install_id, installed if follows else 0)
         except (Corrupt, BuildMissing):
             if follows:
                 raise
@@ -75,6 +76,21 @@ def choose_build(registry: RegistryReader, state: GameState, wish: Wish, install
     if build.withdrawn:
         raise BuildWithdrawn(f"build #{build.number} of {state.game} was withdrawn", where=state.game)
     return build
+
+
+def _pointed(registry: RegistryReader, state: GameState, name: str, install_id: str, installed: int) -> int:
+    """Where a channel leads this installation. Who has seen the build that is rolled out, in another one, is not sent
+    back by a lot."""
+    channel = state.channel(name)
+    number = rolled_out(channel, install_id)
+    try:
+        registry.admit(state, name, number, installed)
+    except RollbackRefused:
+        if number == channel.build:
+            raise
+        number = channel.build
+        registry.admit(state, name, number, installed)
+    return number
 
 
 def _named(registry: RegistryReader, state: GameState, wish: Wish, pointed: int) -> Build:
