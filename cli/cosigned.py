@@ -8,7 +8,7 @@ from typing import Any
 
 from cli.call import Run
 from cli.output import Outcome
-from manifest.trust.keyplan import SignaturesMissing
+from manifest.trust.refusals import SignaturesMissing
 
 
 def waits(missing: SignaturesMissing, result: Mapping[str, Any], what: str, again: str = "") -> Outcome:

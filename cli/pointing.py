@@ -6,7 +6,7 @@ from cli.cosigned import waits
 from cli.output import Outcome
 from cli.rows import channel_line, channel_row
 from manifest.registry import RegistryWriter
-from manifest.trust.keyplan import SignaturesMissing
+from manifest.trust.refusals import SignaturesMissing
 from publisher.channels import ChannelChange, set_channel
 
 

@@ -41,7 +41,7 @@ from delta.plan import Plan, make_plan, refetch
 from manifest.events import Phase
 from manifest.kinds import Kind
 from manifest.payload import decode_manifest
-from manifest.trust.guard import OtherRegistry
+from manifest.trust.refusals import OtherRegistry
 from manifest.union import unite
 
 _SPARE = 16 * 1024 * 1024

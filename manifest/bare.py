@@ -35,8 +35,8 @@ from manifest.keys import (
 from manifest.payload import MAX_PAYLOAD
 from manifest.registry import MAX_CANDIDATE, MAX_NOTES
 from manifest.store_document import StoreDocument, read_store_document
-from manifest.trust.guard import PointerLost
 from manifest.trust.reading import SignedGames
+from manifest.trust.refusals import PointerLost
 
 if TYPE_CHECKING:
     from manifest.trust.keyplan import KeyPlan

@@ -41,8 +41,8 @@ from manifest.model import BadManifest, Manifest
 from manifest.payload import UnknownFeature, decode_manifest
 from manifest.placed import read_placement
 from manifest.trust.bundle import MAX_CONTAINER, BadBundle, decode_bundle
-from manifest.trust.guard import BadMetadata
 from manifest.trust.inspection import misfits
+from manifest.trust.refusals import BadMetadata
 from manifest.trust.roles import ROOT, SNAPSHOT, TIMESTAMP
 
 T = TypeVar("T")

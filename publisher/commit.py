@@ -17,7 +17,7 @@ from manifest.model import Manifest
 from manifest.paths import check_union
 from manifest.payload import decode_manifest
 from manifest.registry import RegistryWriter
-from manifest.trust.keyplan import SignaturesMissing
+from manifest.trust.refusals import SignaturesMissing
 from publisher.candidates import Candidate, Release, is_free, seal_candidate
 from publisher.channels import pointed
 

@@ -25,7 +25,8 @@ from manifest.kinds import Kind
 from manifest.model import Manifest
 from manifest.payload import decode_manifest, encode_manifest
 from manifest.registry import RegistryWriter
-from manifest.trust.keyplan import KeyPlan, SignaturesMissing
+from manifest.trust.keyplan import KeyPlan
+from manifest.trust.refusals import SignaturesMissing
 from publisher.assemble import assemble
 from publisher.candidates import (
     Candidate,

@@ -9,7 +9,7 @@ from manifest.events import WarningEvent
 from manifest.payload import decode_manifest
 from manifest.placed import read_placement
 from manifest.registry import RegistryReader, RegistryWriter
-from manifest.trust.keyplan import SignaturesMissing
+from manifest.trust.refusals import SignaturesMissing
 from publisher.candidates import Candidate, live_as, read_candidate
 from publisher.commit import Commit, commit, parent_build
 from publisher.diffs import write_diffs

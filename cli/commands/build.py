@@ -82,7 +82,7 @@ def sign(run: Run, game: str, dry_run: bool, exit_code: bool) -> Outcome:
     from cli.cosigned import sign_words, waits
     from cli.rows import build_row
     from cli.selectors import any_build
-    from manifest.trust.keyplan import SignaturesMissing
+    from manifest.trust.refusals import SignaturesMissing
     from publisher.candidates import read_candidate
     from publisher.commit import planned_build
     from publisher.signing import sign_candidate
@@ -141,7 +141,7 @@ def withdraw(run: Run, game: str, dry_run: bool, exit_code: bool) -> Outcome:
     from cli.cosigned import waits
     from cli.rows import build_row, channel_line, channel_row
     from cli.selectors import live_build
-    from manifest.trust.keyplan import SignaturesMissing
+    from manifest.trust.refusals import SignaturesMissing
     from publisher.withdrawal import withdraw as work
 
     _need_selector(game, "withdraw")

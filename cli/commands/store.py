@@ -139,9 +139,9 @@ def refresh(run: Run, games: tuple[str, ...], accept_stale: bool, dry_run: bool)
 def _renew(run: Run, opened: Opened, game: str, *, named: bool, dry_run: bool) -> Renewal | None:
     """What became of one game; None if it is not of this store, and nobody said that it was."""
     from cli import compose
+    from manifest.trust.refusals import KeysMissing
     from manifest.trust.renewal import Renewal, renew
     from manifest.trust.roles import CHANNELS, SNAPSHOT, TIMESTAMP
-    from manifest.trust.writing import KeysMissing
 
     with ExitStack() as stack:
         pen = opened.registry.pen

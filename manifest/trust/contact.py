@@ -16,8 +16,9 @@ from chunkstore.store import ObjectReader
 from manifest.documents import natural
 from manifest.keys import metadata_key, voucher_key
 from manifest.trust.folder import About, TrustFolder
-from manifest.trust.guard import MetadataMissing, check, signed_part
+from manifest.trust.guard import check, signed_part
 from manifest.trust.pins import FirstUse, Pin, RegistryPin, RootFile, RootPin
+from manifest.trust.refusals import MetadataMissing
 from manifest.trust.roles import LADING, LIMITS, ROOT, Binding
 
 

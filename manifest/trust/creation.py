@@ -13,10 +13,10 @@ from chunkstore.errors import Refused
 from manifest.documents import GameState
 from manifest.keys import candidates_prefix, member_key, metadata_key, timestamp_key
 from manifest.trust.draft import Draft, KeySet
-from manifest.trust.guard import PointerLost
 from manifest.trust.keyfile import ROLES_OF_KEYS
 from manifest.trust.keyplan import KeyPlan
 from manifest.trust.pins import RootPin
+from manifest.trust.refusals import PointerLost
 from manifest.trust.roles import LIMITS, ROOT, Binding
 from manifest.trust.signers import public_key_of
 from manifest.trust.writing import Pen, sign, write

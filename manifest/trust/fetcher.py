@@ -14,7 +14,8 @@ from chunkstore.errors import Corrupt, NotFound, Refused
 from manifest.keys import bundle_key, game_prefix, timestamp_key
 from manifest.trust.bundle import MAX_CONTAINER, decode_bundle
 from manifest.trust.folder import About
-from manifest.trust.guard import BadMetadata, check, expiry_of
+from manifest.trust.guard import check, expiry_of
+from manifest.trust.refusals import BadMetadata
 from manifest.trust.roles import LADING, LIMITS, MAX_ROOTS, ROOT, SNAPSHOT, TIMESTAMP, kind_of
 
 Get = Callable[[str, int], bytes]

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from chunkstore.errors import Corrupt, LocalProblem, Refused
 from chunkstore.store import HostMisconfigured
 from manifest.documents import BadDocument, natural, parse_json
 from manifest.trust.forms import check_form
+from manifest.trust.refusals import BadMetadata, MetadataMixed, NewerMetadata, OtherGamesMetadata, OtherRegistry
 from manifest.trust.roles import FORMAT, LADING, Binding
 
 _REGISTRY = re.compile(r"[0-9a-f]{64}")
@@ -71,59 +71,3 @@ def expiry_of(signed: Mapping[str, Any]) -> float:
         return datetime.strptime(str(signed.get("expires")), "%Y-%m-%dT%H:%M:%S%z").timestamp()
     except ValueError:
         return 0.0
-
-
-class BadMetadata(Corrupt):
-    """Signed metadata breaks its format."""
-
-    code = "bad-metadata"
-    default_cause = "The file is damaged, or somebody without the keys wrote it."
-    default_next = "Nothing was changed. Try another copy of the store; tell the publisher if it stays."
-
-
-class MetadataMixed(Corrupt):
-    """Metadata files of different states were served together."""
-
-    code = "metadata-mixed"
-    default_cause = "A copy of the store is incomplete, or somebody combines old files with new ones."
-    default_next = "Nothing was changed. Try again, or another copy of the store."
-
-
-class MetadataMissing(Corrupt):
-    """Metadata that is signed for is not there."""
-
-    code = "metadata-missing"
-    default_cause = "The store was copied in part, or a cache in between remembers that the file was absent."
-    default_next = "Nothing was changed. Try again in a minute, or another copy of the store."
-
-
-class OtherRegistry(Refused):
-    """The game that is known here is one of another registry."""
-
-    code = "other-registry"
-    default_cause = "Build numbers and games of two registries have nothing to do with each other."
-    default_next = "Name the store that the game was installed from, or a copy of it."
-
-
-class OtherGamesMetadata(Corrupt):
-    """Metadata of another game was served."""
-
-    code = "other-games-metadata"
-    default_cause = "Files of two games or stores were mixed up, or somebody tries to pass one off as the other."
-    default_next = "Nothing was changed. Check the address of the store; tell whoever runs it."
-
-
-class PointerLost(Corrupt):
-    """A game has builds, but nothing says any more which of its metadata is the present one."""
-
-    code = "pointer-lost"
-    default_cause = "The game's timestamp.json was deleted, or was left out when the store was copied."
-    default_next = "Copy tuf/GAME/timestamp.json from another copy of the store; nothing was changed."
-
-
-class NewerMetadata(LocalProblem):
-    """The metadata was written by a newer version."""
-
-    code = "newer-metadata"
-    default_cause = "A newer version of Lading signed it."
-    default_next = "Install a newer version of Lading; nothing was changed."

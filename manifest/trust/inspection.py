@@ -13,7 +13,8 @@ from typing import Any
 from chunkstore.errors import Corrupt, LadingError, NotFound
 from chunkstore.store import KeyMissing, ObjectReader
 from manifest.keys import metadata_key, timestamp_key
-from manifest.trust.guard import BadMetadata, signed_part
+from manifest.trust.guard import signed_part
+from manifest.trust.refusals import BadMetadata
 from manifest.trust.roles import LIMITS, ROOT, SNAPSHOT, TIMESTAMP, kind_of
 
 

@@ -39,11 +39,3 @@ class BadKeyPlan(Refused):
     code = "bad-key-plan"
     default_cause = "There are 1 to 16 keys of each kind, and 1 to all of them have to sign."
     default_next = "Choose another number or threshold."
-
-
-class SignaturesMissing(Refused):
-    """A change is signed, and waits for more signatures."""
-
-    code = "signatures-missing"
-    default_cause = "More than one key has to sign builds of this game."
-    default_next = "Run the same command on the machine of another key holder."

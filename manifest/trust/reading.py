@@ -25,6 +25,7 @@ from manifest.trust.contact import Contact, folder_for
 from manifest.trust.folder import TrustFolder, digests_of
 from manifest.trust.guard import check
 from manifest.trust.pins import RootPin
+from manifest.trust.refusals import BadSignature, MetadataExpired, MetadataMissing
 from manifest.trust.roles import BINS, DAY, LIMITS, SNAPSHOT, TIMESTAMP, build_path
 from manifest.trust.seen import Seen, advance, roles_found
 from manifest.trust.state import bin_of, read_state
@@ -177,12 +178,7 @@ class SignedGames:
 
     def _walk(self, visit: _Visit, seen: Seen, bins: Collection[str]) -> None:
         """Verifies what changed, keeps it and advances the marks. The folder is locked."""
-        from manifest.trust.visiting import (  # noqa: PLC0415 - python-tuf takes 60 ms
-            BadSignature,
-            MetadataExpired,
-            MetadataMissing,
-            Visitor,
-        )
+        from manifest.trust.visiting import Visitor  # noqa: PLC0415 - python-tuf takes 60 ms
 
         moment = self._moment(seen)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from manifest.documents import GameState
 from manifest.trust.draft import Draft
-from manifest.trust.keyplan import SignaturesMissing
+from manifest.trust.refusals import SignaturesMissing
 from manifest.trust.roles import (
     BINS,
     BUILDS,

@@ -19,7 +19,7 @@ from manifest.documents import (
     parse_json,
 )
 from manifest.names import check_name
-from manifest.trust.guard import BadMetadata
+from manifest.trust.refusals import BadMetadata
 from manifest.trust.roles import (
     BIN_BITS,
     BINS,

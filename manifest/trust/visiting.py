@@ -14,11 +14,10 @@ from chunkstore.errors import Corrupt
 from chunkstore.store import ObjectReader
 from manifest.trust.fetcher import MetadataFetcher
 from manifest.trust.folder import TrustFolder
-from manifest.trust.guard import MetadataMissing, MetadataMixed, expiry_of, signed_part
+from manifest.trust.guard import expiry_of, signed_part
+from manifest.trust.refusals import MetadataExpired, MetadataMixed
 from manifest.trust.roles import ROOT, TIMESTAMP
-from manifest.trust.walk import BadSignature, MetadataExpired, Walk
-
-__all__ = ["BadSignature", "MetadataExpired", "MetadataMissing", "Visitor", "Walked"]
+from manifest.trust.walk import Walk
 
 
 @dataclass(frozen=True, slots=True)

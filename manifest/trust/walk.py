@@ -1,7 +1,6 @@
-"""The verified walk: python-tuf's updater over a folder of this machine, and what its refusals are called here.
+"""The verified walk: python-tuf's updater over a folder of this machine, and which refusal each of its errors is.
 
-Everything that decides whether metadata is believed happens in the updater; here are its clock and the names of its
-errors.
+Everything that decides whether metadata is believed happens in the updater; here are its clock and its limits.
 """
 
 from __future__ import annotations
@@ -26,11 +25,10 @@ from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 
-from chunkstore.errors import Corrupt
 from chunkstore.oserrors import leaf_for
 from manifest.keys import game_prefix
 from manifest.trust.fetcher import MetadataFetcher
-from manifest.trust.guard import BadMetadata, MetadataMissing, MetadataMixed
+from manifest.trust.refusals import BadMetadata, BadSignature, MetadataExpired, MetadataMissing, MetadataMixed
 from manifest.trust.roles import (
     BUILDS,
     CHANNELS,
@@ -137,19 +135,3 @@ def named_refusals(where: str, folder: Path) -> Iterator[None]:
 def _words(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     return text[:1].lower() + text[1:300]
-
-
-class MetadataExpired(Corrupt):
-    """The newest metadata that is served is past its date."""
-
-    code = "metadata-expired"
-    default_cause = "Nobody renewed the signatures in time, or an old copy is served to keep updates back."
-    default_next = "Try again later, or install what is there with --accept-stale if you know why it is old."
-
-
-class BadSignature(Corrupt):
-    """Metadata is not signed by enough of the keys that may sign it."""
-
-    code = "bad-signature"
-    default_cause = "The file is damaged, or somebody without the publisher's keys wrote it."
-    default_next = "Nothing was changed. If the publisher lost all keys and made new ones, ask for the new pin."

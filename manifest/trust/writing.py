@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from chunkstore.clock import Clock
-from chunkstore.errors import LocalProblem, Refused
+from chunkstore.errors import LocalProblem
 from chunkstore.store import Conflict, KeyMissing, ObjectStore
 from manifest.documents import (
     BadDocument,
@@ -24,9 +24,9 @@ from manifest.keys import bundle_key, metadata_key, timestamp_key
 from manifest.trust.bundle import encode_bundle
 from manifest.trust.draft import Draft
 from manifest.trust.keyfile import HeldKey
-from manifest.trust.keyplan import SignaturesMissing
 from manifest.trust.keyring import Keyring
 from manifest.trust.partials import adopt_partial, forget_partials, keep_partial
+from manifest.trust.refusals import KeysMissing, SignaturesMissing
 from manifest.trust.roles import BINS, BUILDS, CHANNELS, KEYS_OF, LIMITS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, kind_of
 from manifest.trust.signers import signer_of
 
@@ -256,17 +256,6 @@ def _put(store: ObjectStore, key: str, data: bytes) -> None:
     """Raises `Conflict` if somebody took the name in between: they are changing the game at the same time."""
     if not store.put(key, data):
         raise Conflict("somebody else is changing the game", where=f"{store.url}/{key}")
-
-
-class KeysMissing(Refused):
-    """The keys that have to sign are not on this machine."""
-
-    code = "keys-missing"
-    default_cause = "Keys are kept where they were made; another machine or user has them, or LADING_STATE_DIR differs."
-    default_next = (
-        "Run it where the keys are, or bring them here with `lading key restore`; "
-        "publish --candidate leaves the signature to others."
-    )
 
 
 class UnreadableState(LocalProblem):

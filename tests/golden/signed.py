@@ -25,8 +25,9 @@ from manifest.documents import Build, Channel, DepotRef, GameState
 from manifest.keys import candidate_key, game_prefix
 from manifest.trust.creation import create
 from manifest.trust.keyfile import REGISTRY, words_of
-from manifest.trust.keyplan import KeyPlan, SignaturesMissing
+from manifest.trust.keyplan import KeyPlan
 from manifest.trust.keyring import Keyring
+from manifest.trust.refusals import SignaturesMissing
 from manifest.trust.rotation import KeyChange, rotate
 from manifest.trust.signers import public_key_of
 from manifest.trust.writing import Pen, commit

@@ -21,8 +21,8 @@ from manifest.documents import Build, BuildMissing, Channel, DepotRef, GameMissi
 from manifest.keys import bundle_key, candidate_key, metadata_key, timestamp_key
 from manifest.names import BadName
 from manifest.store_document import init_store
-from manifest.trust.guard import PointerLost
 from manifest.trust.keyplan import KeyPlan
+from manifest.trust.refusals import PointerLost
 from manifest.trust.roles import BUILDS, CHANNELS, LIMITS, ROOT, SNAPSHOT, TARGETS
 from manifest.trust.writing import UnreadableState
 from tests.kit.clock import FakeClock

@@ -12,7 +12,7 @@ from chunkstore.errors import LadingError
 from chunkstore.store import HostMisconfigured, ObjectTooLarge
 from manifest.documents import BadDocument, BuildMissing, GameState
 from manifest.keys import timestamp_key
-from manifest.trust.guard import BadMetadata
+from manifest.trust.refusals import BadMetadata
 from manifest.trust.roles import BINS, BUILDS, CHANNELS, LADING, LIMITS, TARGETS, TIMESTAMP
 from manifest.trust.state import bin_of
 from tests.kit.forge import Document, Forge, overwrite

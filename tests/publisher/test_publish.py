@@ -17,7 +17,7 @@ from manifest.documents import BuildMissing, GameMissing
 from manifest.keys import head_key, manifest_key, pack_key, timestamp_key
 from manifest.payload import decode_manifest
 from manifest.trust.creation import GameTaken
-from manifest.trust.writing import KeysMissing
+from manifest.trust.refusals import KeysMissing
 from publisher.commit import VersionTaken
 from publisher.publish import Published
 from publisher.settings import DepotConfig

@@ -14,7 +14,7 @@ from chunkstore.wrappers.fault import FaultyStore
 from delta.changes import Changes
 from manifest.documents import BuildMissing, GameMissing
 from manifest.keys import candidate_key, manifest_key, pack_key
-from manifest.trust.writing import KeysMissing
+from manifest.trust.refusals import KeysMissing
 from publisher.candidates import encode_candidate, read_candidate
 from publisher.commit import VersionTaken
 from publisher.settings import DepotConfig

@@ -20,7 +20,8 @@ from chunkstore.wrappers.fault import Fault, FaultyStore
 from manifest.documents import GameMissing, GameState
 from manifest.events import NullSink
 from manifest.soundness import check_store
-from manifest.trust.keyplan import KeyPlan, SignaturesMissing
+from manifest.trust.keyplan import KeyPlan
+from manifest.trust.refusals import SignaturesMissing
 from publisher.candidates import waiting
 from publisher.channels import ChannelChange, delete_channel, set_channel
 from publisher.games import create_game

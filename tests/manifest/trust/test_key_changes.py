@@ -11,13 +11,11 @@ import pytest
 
 from chunkstore.errors import LadingError
 from manifest.keys import metadata_key
-from manifest.trust.keyplan import SignaturesMissing
 from manifest.trust.keyring import Keyring
+from manifest.trust.refusals import BadSignature, KeysMissing, SignaturesMissing
 from manifest.trust.roles import BUILDS, ROOT, TARGETS, TIMESTAMP
 from manifest.trust.rotation import BadKeyChange, KeyChange, begin_anew, rotate
 from manifest.trust.sealing import PassphraseWrong
-from manifest.trust.walk import BadSignature
-from manifest.trust.writing import KeysMissing
 from tests.kit.meddled import Killed, MeddledStore, die
 from tests.kit.rotating import PLAN, Change, keys_of, one_lost, one_new, root_version, signed_by, turn
 from tests.kit.signedgame import GAME, SignedGame, said

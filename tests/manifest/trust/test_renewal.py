@@ -10,10 +10,10 @@ import pytest
 
 from manifest.trust.draft import Draft
 from manifest.trust.keyplan import KeyPlan
+from manifest.trust.refusals import KeysMissing, MetadataExpired
 from manifest.trust.renewal import Renewal, renew
 from manifest.trust.roles import BINS, BUILDS, CHANNELS, DAY, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
-from manifest.trust.visiting import MetadataExpired
-from manifest.trust.writing import KeysMissing, put_root, sign_root
+from manifest.trust.writing import put_root, sign_root
 from tests.kit.signed import games_of
 from tests.kit.signedgame import GAME, SignedGame, said
 

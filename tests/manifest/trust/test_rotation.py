@@ -15,11 +15,10 @@ from chunkstore.errors import LadingError
 from chunkstore.store import Buffer, Conflict, Fetched, ObjectStore
 from chunkstore.wrappers.forward import ForwardingStore
 from manifest.keys import metadata_key, timestamp_key
+from manifest.trust.refusals import BadSignature, KeysMissing
 from manifest.trust.roles import BINS, BUILDS, CHANNELS, DAY, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from manifest.trust.rotation import KeyChange
 from manifest.trust.seen import MetadataRollback
-from manifest.trust.walk import BadSignature
-from manifest.trust.writing import KeysMissing
 from tests.kit.forge import Forge
 from tests.kit.meddled import Killed, MeddledStore, die
 from tests.kit.rotating import PLAN, Change, one_lost, one_new, root_version, signed_by, turn
