@@ -25,7 +25,7 @@ from manifest.trust.contact import Contact
 from manifest.trust.keyplan import KeyPlan
 from manifest.trust.keyring import Keyring
 from manifest.trust.pins import RootPin, parse_pin
-from manifest.trust.roles import BUILDS, CHANNELS, SNAPSHOT, TIMESTAMP
+from manifest.trust.roles import BUILDS, CHANNELS, SNAPSHOT, TARGETS, TIMESTAMP
 from manifest.trust.rotation import KeyChange, rotate
 from tests.kit.clock import FakeClock
 from tests.kit.forge import Forge, overwrite
@@ -169,12 +169,11 @@ class Scene:
 
     def supersede(self) -> None:
         """The publisher signs the good state again, above all versions that were served meanwhile."""
-        served = self.forge()
         self.restore()
         forge = self.forge()
-        for role in (BUILDS, CHANNELS, SNAPSHOT, TIMESTAMP):
-            forge.signed(role)["version"] = served.signed(role)["version"]
-        forge.serve([BUILDS, CHANNELS])
+        for role in (TARGETS, BUILDS, CHANNELS, SNAPSHOT, TIMESTAMP):
+            forge.signed(role)["version"] += 1000
+        forge.serve([TARGETS, BUILDS, CHANNELS])
         self.settle()
 
     def host(self) -> WebHost:
@@ -210,6 +209,7 @@ def set_up(folder: Path) -> dict[str, bytes]:
     with pytest.MonkeyPatch.context() as patch, ExitStack() as closing:
         Scene(folder, rig.store, clock, patch, closing).player.install()
     rig.publish(tree(NEWEST))
+    shutil.rmtree(folder / "source")
     return objects(rig.store)
 
 

@@ -19,14 +19,6 @@ ALL_KEYS = "all keys"
 DISK = "the player's disk"
 CLOCK = "the player's clock"
 
-STOLEN = {
-    ONLINE: ("online",),
-    ONE_BUILD_KEY: ("online", "builds"),
-    BUILD_KEYS: ("online", "builds"),
-    ALL_KEYS: ("online", "builds"),
-}
-"""The kinds of keys that a publisher changes afterwards. Of a thief of root keys only a new pin would rid them."""
-
 RIGHT_BUILD = "no harm"
 """What an attack comes to that changes nothing: the player gets the right build."""
 

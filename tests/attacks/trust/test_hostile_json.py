@@ -86,7 +86,7 @@ def serve(scene: Scene, role: str, how: str, at: int, value: Any) -> None:
     forge.serve_timestamp()
 
 
-@settings(max_examples=120)
+@settings(max_examples=100)
 @given(st.sampled_from(ROLES), surgery)
 def test_whatever_is_signed(shared: Scene, role: str, change: tuple[str, int, Any]) -> None:
     serve(shared, role, *change)

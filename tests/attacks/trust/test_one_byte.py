@@ -74,7 +74,7 @@ def test_one_byte_of_anything_that_is_read(shared: Scene, name: str, bundled: bo
     assert name == "newcomer" or any("/diffs/" in key for key in keys)
     before = tree(INSTALLED) if name == "installed" else {}
 
-    @settings(max_examples=10)
+    @settings(max_examples=7)
     @given(changes)
     def law(change: Change) -> None:
         for key in keys:
