@@ -71,6 +71,7 @@ class SignedGames:
         self._sink = sink
         self._accept_stale = accept_stale
         self._visits: dict[str, _Visit] = {}
+        self._told_of_clock = False
 
     def game(self, game: str) -> GameState:
         """The channels of a game and its newest builds. Raises `GameMissing` and every refusal of trust."""
@@ -143,6 +144,7 @@ class SignedGames:
                 self._walk(visit, seen, bins)
             else:
                 visit.files = files
+                self._look_at_clock(seen.latest)
         return visit
 
     def _meet(self, game: str) -> TrustFolder:
@@ -167,12 +169,14 @@ class SignedGames:
 
     def _moment(self, seen: Seen) -> float:
         """The time that expiry is measured by: a clock that was set back does not make old metadata fresh."""
-        now = self._clock.now()
-        if seen.latest - now > _CLOCK_TOLERANCE:
-            self._warn_of_clock(seen.latest - now)
-        return max(now, seen.latest)
+        return max(self._clock.now(), seen.latest)
 
-    def _warn_of_clock(self, behind: float) -> None:
+    def _look_at_clock(self, signed_at: int) -> None:
+        """Says once how far the clock of this machine is behind a moment of signing, if it is."""
+        behind = signed_at - self._clock.now()
+        if behind <= _CLOCK_TOLERANCE or self._told_of_clock:
+            return
+        self._told_of_clock = True
         message = f"the clock of this machine is at least {duration(behind)} behind"
         self._sink.emit(WarningEvent("clock-behind", message, next="Set the clock of this machine."))
 
@@ -198,6 +202,10 @@ class SignedGames:
                 walked = go()
         except MetadataExpired as error:
             self._name_wrong_clock(visit, error)
+            self._look_at_clock(seen.latest)
+            if ends := error.data.get("expires"):
+                game = visit.folder.about.binding.game
+                error.message = f"what is signed of {game} expired {duration(moment - ends)} ago: {error.message}"
             raise
         visit.files.update(walked.files)
         after = self._advanced(visit, seen, walked, moment)
@@ -206,8 +214,7 @@ class SignedGames:
 
     def _advanced(self, visit: _Visit, seen: Seen, walked: Walked, moment: float) -> Seen:
         """The marks after a walk, with what `recall` needs unless it was a stale one. Raises `MetadataRollback`."""
-        if walked.signed_at - moment > _CLOCK_TOLERANCE:
-            self._warn_of_clock(walked.signed_at - moment)
+        self._look_at_clock(max(seen.latest, walked.signed_at))
         state = read_state(visit.folder.about.binding.game, visit.files)
         after = advance(seen, roles_found(walked.files), walked.root, state)
         # A moment of signing far ahead of our clock is remembered only in part: it must not age all that comes later.

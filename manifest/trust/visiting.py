@@ -48,7 +48,7 @@ class Visitor:
         try:
             return self._verified(self._folder.metadata, moment, moment, bins)
         except MetadataExpired as error:
-            error.data["expires"] = self._first_expiry(self._folder.metadata)
+            error.data["expires"] = int(self._first_expiry(self._folder.metadata))
             if not accept_stale:
                 raise
         with TemporaryDirectory() as copy:
