@@ -15,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from chunkstore.clock import Clock, SystemClock
+
 _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 
 
@@ -29,9 +31,10 @@ class Asked:
 
 @dataclass
 class WebHost:
-    """A running host. Its folder may change at any time."""
+    """A running host. Its folder may change at any time. The dates that it tells are those of its clock."""
 
     root: Path
+    clock: Clock = field(default_factory=SystemClock)
     url: str = ""
     requests: list[Asked] = field(default_factory=list)
     connections: int = 0
@@ -105,6 +108,10 @@ class Answer(BaseHTTPRequestHandler):
         """First and last byte of the range that was asked for."""
         found = _RANGE.fullmatch(self.headers.get("Range", ""))
         return (int(found[1]), int(found[2])) if found else None
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The value of the `Date` header."""
+        return formatdate(self.host.clock.now() if timestamp is None else timestamp, usegmt=True)
 
     def head(self, status: int, **headers: str) -> None:
         """Status and headers alone."""
@@ -270,9 +277,9 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def web_host(root: Path) -> Iterator[WebHost]:
+def web_host(root: Path, clock: Clock | None = None) -> Iterator[WebHost]:
     """Serve `root` on the loopback address."""
-    host = WebHost(root)
+    host = WebHost(root, clock or SystemClock())
     server = _Server(("127.0.0.1", 0), type("_Answer", (Answer,), {"host": host}))
     host.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
