@@ -239,7 +239,7 @@ class BareRegistry(BareReader):
         return sorted(entry.key.rpartition("/")[2] for entry in self.store.list(members_prefix(scope)))
 
     def require_keys(self, state: GameState) -> None:
-        from manifest.trust.writing import require_keys_of  # noqa: PLC0415
+        from manifest.trust.signatory import require_keys_of  # noqa: PLC0415
 
         require_keys_of(self.pen.keyring, state)
 

@@ -18,8 +18,9 @@ from manifest.trust.keyplan import KeyPlan
 from manifest.trust.pins import RootPin
 from manifest.trust.refusals import PointerLost
 from manifest.trust.roles import LIMITS, ROOT, Binding
+from manifest.trust.signatory import Signatory
 from manifest.trust.signers import public_key_of
-from manifest.trust.writing import Pen, sign, write
+from manifest.trust.writing import Pen, write
 
 
 def create(pen: Pen, registry: str, game: str, scope: str, plan: KeyPlan) -> GameState:
@@ -48,7 +49,7 @@ def _put_root(pen: Pen, draft: Draft) -> bytes:
     """The root file that is live, which is the draft's now."""
     game = draft.binding.game
     draft.date(ROOT, 1, pen.clock.now())
-    sign(pen.keyring, draft, ROOT)
+    Signatory.of(pen.keyring, game).sign(draft, ROOT)
     data = draft.encode(ROOT)
     key = metadata_key(game, ROOT, 1)
     if pen.store.put(key, data):

@@ -24,8 +24,9 @@ from manifest.trust.roles import (
     TIMESTAMP,
     kind_of,
 )
+from manifest.trust.signatory import Signatory
 from manifest.trust.vouching import vouch
-from manifest.trust.writing import Pen, missing_keys, put_root, require_keys, sign_root, write
+from manifest.trust.writing import Pen, put_root, sign_root, write
 
 _OFFLINE_AHEAD = 90 * DAY
 """So long before they expire the publisher's roles are due: there is time to ask for them."""
@@ -48,9 +49,10 @@ def renew(pen: Pen, state: GameState, within: float | None = None) -> Renewal:
     if the online keys are not here, and `Conflict`.
     """
     draft = Draft.of(state)
-    require_keys(pen.keyring, draft)
+    signatory = Signatory.of(pen.keyring, state.game)
+    signatory.require(draft)
     due = [role for role in _ORDER if role in draft.roles and _is_due(pen, draft, role, within)]
-    mine = [role for role in due if missing_keys(pen.keyring, draft, role) is None]
+    mine = [role for role in due if signatory.lacks(draft, role) is None]
     if ROOT in mine:
         sign_root(pen, draft)
         state = put_root(pen, draft, state)

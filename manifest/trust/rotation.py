@@ -20,9 +20,10 @@ from manifest.trust.keyplan import MAX_KEYS
 from manifest.trust.pins import RootPin
 from manifest.trust.roles import BUILDS, CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from manifest.trust.sealing import PassphraseWrong
+from manifest.trust.signatory import Signatory
 from manifest.trust.signers import public_key_of
 from manifest.trust.vouching import newest_root, vouch
-from manifest.trust.writing import Pen, co_sign, missing_keys, put_root, require_keys, sign_root, write
+from manifest.trust.writing import Pen, co_sign, put_root, sign_root, write
 
 _LEADING = {"root": ROOT, "builds": BUILDS, "online": CHANNELS}
 """The role that says which keys a kind has. Its keys change first: those of snapshot and timestamp after `channels`."""
@@ -52,12 +53,13 @@ def rotate(pen: Pen, state: GameState, kind: str, change: KeyChange) -> GameStat
     """
     draft = Draft.of(state)
     draft.changed.add(TARGETS)
-    if kind == "builds" and change != KeyChange() and missing_keys(pen.keyring, draft, TARGETS):
+    signatory = Signatory.of(pen.keyring, state.game)
+    if kind == "builds" and change != KeyChange() and signatory.lacks(draft, TARGETS):
         draft.restarts = True
         draft.delegate(BUILDS, _wanted(pen, state.game, kind, draft.keys_of(BUILDS), change))
-        require_keys(pen.keyring, draft, (BUILDS,))
-        co_sign(pen, draft, whole=False)  # raises: whoever has the root keys finishes it
-    require_keys(pen.keyring, draft, (TARGETS,) if kind == "online" else ())
+        signatory.require(draft, (BUILDS,))
+        co_sign(pen, signatory, draft, whole=False)  # raises: whoever has the root keys finishes it
+    signatory.require(draft, (TARGETS,) if kind == "online" else ())
     keys = _wanted(pen, state.game, kind, draft.keys_of(_LEADING[kind]), change)
     match kind:
         case "root":
@@ -108,8 +110,9 @@ def _rotate_online(pen: Pen, state: GameState, keys: KeySet) -> GameState:
     draft = Draft.of(state)
     if not draft.keys_of(CHANNELS).is_same(keys):
         draft.delegate(CHANNELS, keys)
-        require_keys(pen.keyring, draft, (CHANNELS,))
-        if missing_keys(pen.keyring, draft, SNAPSHOT) is not None:  # the old keys are lost: let the new ones stand in
+        signatory = Signatory.of(pen.keyring, state.game)
+        signatory.require(draft, (CHANNELS,))
+        if signatory.lacks(draft, SNAPSHOT) is not None:  # the old keys are lost: let the new ones stand in
             state = _next_root(pen, state, dict.fromkeys(_ROOT_NAMES["online"], draft.keys_of(SNAPSHOT).joined(keys)))
         state = _delegate(pen, state, CHANNELS, keys)
     if not Draft.of(state).keys_of(SNAPSHOT).is_same(keys):

@@ -6,7 +6,7 @@ timestamp by compare-and-set is the moment of truth. A crash before it leaves fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from chunkstore.clock import Clock
@@ -23,12 +23,11 @@ from manifest.documents import (
 from manifest.keys import bundle_key, metadata_key, timestamp_key
 from manifest.trust.bundle import encode_bundle
 from manifest.trust.draft import Draft
-from manifest.trust.keyfile import HeldKey
 from manifest.trust.keyring import Keyring
 from manifest.trust.partials import adopt_partial, forget_partials, keep_partial
-from manifest.trust.refusals import KeysMissing, SignaturesMissing
-from manifest.trust.roles import BINS, BUILDS, CHANNELS, KEYS_OF, LIMITS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, kind_of
-from manifest.trust.signers import signer_of
+from manifest.trust.refusals import SignaturesMissing
+from manifest.trust.roles import BINS, BUILDS, CHANNELS, LIMITS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, kind_of
+from manifest.trust.signatory import Signatory
 
 _CO_SIGNED = (*BINS, BUILDS)
 _BUNDLED = (SNAPSHOT, TARGETS, BUILDS, CHANNELS)
@@ -64,23 +63,24 @@ def commit(pen: Pen, before: GameState, after: GameState, *, signed: Callable[[]
 def write(pen: Pen, draft: Draft, before: GameState, *, signed: Callable[[], object] = lambda: None) -> GameState:
     """Signs and writes what a draft changed and makes it live; the state, whose documents are those of `before`."""
     game = draft.binding.game
-    require_keys(pen.keyring, draft)
+    signatory = Signatory.of(pen.keyring, game)
+    signatory.require(draft)
     version = _following(draft, before.version)
     files = dict(before.metadata)
-    co_sign(pen, draft)
+    co_sign(pen, signatory, draft)
     for role in (*_CO_SIGNED, CHANNELS, TARGETS):
         if role in draft.changed:
             if role not in _CO_SIGNED:
                 _date(pen, draft, role)
-                sign(pen.keyring, draft, role)
+                signatory.sign(draft, role)
             files[role] = _encoded(draft, role)
             _put(pen.store, metadata_key(game, role, draft.roles[role].signed.version), files[role])
             draft.list_in_snapshot(role, files[role])
     signed()
     if draft.changed:
-        _write_snapshot(pen, draft, files)
+        _write_snapshot(pen, signatory, draft, files)
     draft.date(TIMESTAMP, version, pen.clock.now())
-    sign(pen.keyring, draft, TIMESTAMP)
+    signatory.sign(draft, TIMESTAMP)
     files[TIMESTAMP] = draft.encode(TIMESTAMP)
     tag = pen.store.replace(timestamp_key(game), files[TIMESTAMP], match=before.tag)
     if draft.changed.intersection(_CO_SIGNED):
@@ -88,11 +88,11 @@ def write(pen: Pen, draft: Draft, before: GameState, *, signed: Callable[[], obj
     return replace(before, version=version, tag=tag, metadata=files)
 
 
-def _write_snapshot(pen: Pen, draft: Draft, files: dict[str, bytes]) -> None:
+def _write_snapshot(pen: Pen, signatory: Signatory, draft: Draft, files: dict[str, bytes]) -> None:
     """Writes the snapshot, and the bundle of what it names."""
     game = draft.binding.game
     _date(pen, draft, SNAPSHOT)
-    sign(pen.keyring, draft, SNAPSHOT)
+    signatory.sign(draft, SNAPSHOT)
     files[SNAPSHOT] = draft.encode(SNAPSHOT)
     number = draft.roles[SNAPSHOT].signed.version
     _put(pen.store, metadata_key(game, SNAPSHOT, number), files[SNAPSHOT])
@@ -103,9 +103,10 @@ def _write_snapshot(pen: Pen, draft: Draft, files: dict[str, bytes]) -> None:
 
 def sign_root(pen: Pen, draft: Draft) -> bytes:
     """Signs the draft's root as the next one; its file. Raises `KeysMissing`, `UnreadableState`."""
-    require_keys(pen.keyring, draft, (ROOT,))
+    signatory = Signatory.of(pen.keyring, draft.binding.game)
+    signatory.require(draft, (ROOT,))
     draft.date(ROOT, draft.roles[ROOT].signed.version + 1, pen.clock.now())
-    sign(pen.keyring, draft, ROOT)
+    signatory.sign(draft, ROOT)
     return _encoded(draft, ROOT)
 
 
@@ -141,53 +142,7 @@ def _encoded(draft: Draft, role: str) -> bytes:
     return data
 
 
-def require_keys_of(keyring: Keyring, state: GameState) -> None:
-    """Raises `KeysMissing` if a build of this game could not be signed here and made live."""
-    draft = Draft.of(state)
-    draft.changed |= {BUILDS, CHANNELS}
-    require_keys(keyring, draft)
-
-
-def require_keys(keyring: Keyring, draft: Draft, roles: Iterable[str] = ()) -> None:
-    """Raises `KeysMissing` if a role that has to be signed can not be, before anything is written.
-
-    With `roles` only these are looked at.
-    """
-    for role in roles or (*sorted(draft.changed), SNAPSHOT, TIMESTAMP):
-        lacking = missing_keys(keyring, draft, role)
-        if lacking is not None:
-            raise lacking
-
-
-def missing_keys(keyring: Keyring, draft: Draft, role: str) -> KeysMissing | None:
-    """Why a role cannot be signed here. Builds may be signed by some of their keys here and by others elsewhere."""
-    kind = KEYS_OF[kind_of(role)]
-    for wanted in draft.quorums(role):
-        held = len([key for key in keyring.keys(draft.binding.game) if key.keyid in wanted.ids])
-        if held < (1 if kind == "builds" else wanted.threshold):
-            return KeysMissing(
-                f"{wanted.threshold} of the {kind} keys of {draft.binding.game} have to sign, "
-                f"and {held} of them are here",
-                data={"kind": kind, "needed": wanted.threshold, "held": held},
-            )
-    return None
-
-
-def held_for(keyring: Keyring, draft: Draft, role: str) -> list[HeldKey]:
-    """The keys on this machine that sign a role."""
-    ids = {keyid for keys in draft.quorums(role) for keyid in keys.ids}
-    return [key for key in keyring.keys(draft.binding.game) if key.keyid in ids]
-
-
-def sign(keyring: Keyring, draft: Draft, role: str, *, append: bool = False) -> None:
-    """Signs a role with every key that is here and may. With `append` signatures that it has already stay."""
-    if not append:
-        draft.roles[role].signatures.clear()
-    for key in held_for(keyring, draft, role):
-        draft.roles[role].sign(signer_of(keyring, key), append=True)
-
-
-def co_sign(pen: Pen, draft: Draft, *, whole: bool = True) -> None:
+def co_sign(pen: Pen, signatory: Signatory, draft: Draft, *, whole: bool = True) -> None:
     """Signs builds and bins, together with others who signed the same. Raises `SignaturesMissing` until enough did.
 
     Always, if the change is not `whole` here: others have to sign the rest of it.
@@ -199,12 +154,12 @@ def co_sign(pen: Pen, draft: Draft, *, whole: bool = True) -> None:
         draft.roles[role].signatures.clear()
         if draft.keys_of(BUILDS).threshold > 1:
             adopt_partial(pen.store, draft, role)
-        sign(pen.keyring, draft, role, append=True)
+        signatory.sign(draft, role, append=True)
         have.append(len(draft.roles[role].signatures))
     needed = draft.keys_of(BUILDS).threshold
     if roles and (min(have) < needed or not whole):
         for role in roles:
-            keep_partial(pen.store, draft, role, [key.keyid for key in held_for(pen.keyring, draft, role)])
+            keep_partial(pen.store, draft, role, [key.keyid for key in signatory.keys_for(draft, role)])
         raise SignaturesMissing(
             f"{min(have)} of {needed} signatures are there",
             where=draft.binding.game,

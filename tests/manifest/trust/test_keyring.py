@@ -255,6 +255,23 @@ def test_a_publish_reads_each_key_once(tmp_path: Path, monkeypatch: pytest.Monke
     assert sorted(path for path in reads if path.suffix == ".json") == sorted(key.path for key in keys)
 
 
+def test_a_publish_looks_for_its_keys_before_it_stores_anything_and_when_it_signs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    game = SignedGame.made(tmp_path, builds=1)
+    registry, look, looks = game.registry, Keyring.keys, []
+    before = registry.whole(GAME)
+
+    def counting(keyring: Keyring, name: str) -> list[HeldKey]:
+        looks.append(name)
+        return look(keyring, name)
+
+    monkeypatch.setattr(Keyring, "keys", counting)
+    registry.require_keys(before)
+    registry.commit(before, replace(before, builds={**before.builds, 2: build(2)}), lambda: None)
+    assert looks == [GAME, GAME]
+
+
 def test_a_passphrase_is_asked_for_once_a_key(keyring: Keyring) -> None:
     made = [keyring.new("frost", role, b"right") for role in ROLES_OF_KEYS]
     given = [b"wrong", None, *[b"right"] * len(made)]
