@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from chunkstore.store import PathUnusable
 from manifest.names import BadName
 from manifest.trust import keyring as room
-from manifest.trust.keyfile import REGISTRY, ROLES_OF_KEYS, BadKeyFile, keyid_of
+from manifest.trust.keyfile import REGISTRY, ROLES_OF_KEYS, BadKeyFile, HeldKey, keyid_of
 from manifest.trust.keyring import KeyExists, KeyExposed, Keyring
 from manifest.trust.sealing import PassphraseWrong
 from tests.kit.keyfiles import KEYID, PLAIN, PUBLIC, files, refusal
