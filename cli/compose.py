@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -160,13 +159,19 @@ def writing(
 
 @contextmanager
 def rehearsing(run: Run, pen: Pen, game: str) -> Iterator[Pen]:
-    """A pen that signs with copies of the keys and writes into a copy of what is signed of a game, all soon gone."""
+    """A pen that signs with copies of a game's keys and writes into a copy of what is signed of it, all soon gone.
+
+    Raises `BadKeyFile`, `KeyExposed`.
+    """
     store = MemoryStore(run.clock)
     for entry in pen.store.list(game_prefix(game)):
         store.put(entry.key, pen.store.get(entry.key, limit=entry.size).data)
     with TemporaryDirectory(prefix="lading-") as scratch:
+        held, pin = [*pen.keyring.keys(game)], pen.keyring.pin(game)
+        if registry := pen.keyring.registry_key():
+            held.append(registry)
         copy = Keyring(Path(scratch) / "keys", pen.keyring.passphrase)
-        shutil.copytree(pen.keyring.folder, copy.folder)
+        copy.add((pen.keyring.document(key) for key in held), {game: pin} if pin else None)
         yield replace(pen, store=store, keyring=copy)
 
 

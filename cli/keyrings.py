@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from chunkstore.oserrors import leaf_for
 from cli.call import Run
 from cli.config import BadSetting
 from cli.files import read_small
@@ -27,10 +28,13 @@ def keyring_of(run: Run, registry_id: str) -> Keyring:
 
 
 def registries(run: Run) -> list[str]:
-    """The ids of the registries that have keys on this machine."""
+    """The ids of the registries that have keys on this machine. Raises `PathUnusable`."""
     state = run.settings.state_dir
-    names = sorted(path.name for path in state.iterdir()) if state.is_dir() else []
-    return [name for name in names if (state / name / _KEYS).is_dir()]
+    try:
+        names = sorted(path.name for path in state.iterdir()) if state.is_dir() else []
+        return [name for name in names if (state / name / _KEYS).is_dir()]
+    except OSError as error:
+        raise leaf_for(error, state) from error
 
 
 def passphrase(run: Run) -> bytes | None:

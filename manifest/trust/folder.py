@@ -113,6 +113,8 @@ class TrustFolder:
                 return decode_seen(file.read(MAX_SEEN))
         except (FileNotFoundError, ValueError):
             return Seen()
+        except OSError as error:
+            raise leaf_for(error, self.path) from error
 
     def save(self, seen: Seen) -> None:
         """Keeps the marks, durably."""

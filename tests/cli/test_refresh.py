@@ -65,6 +65,33 @@ def test_a_dry_run_changes_nothing(studio: Machine) -> None:
     assert refreshed(studio) == {"alpha": ONLINE, "toy": ONLINE}
 
 
+REHEARSALS = [
+    ("store", "refresh", STORE, "--game", "toy"),
+    ("key", "rotate", "toy", "--store", STORE),
+    ("key", "rotate", "toy", "--lost-root", "--store", STORE),
+]
+
+
+@pytest.mark.parametrize("words", REHEARSALS[:2])
+def test_a_dry_run_where_no_key_lies_is_refused_as_the_command_is(
+    studio: Machine, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    stranger = Machine(tmp_path / "stranger", studio.clock)
+    assert stranger.refused(*words, "--dry-run") == stranger.refused(*words) == (4, "keys-missing")
+    assert not contents(str(stranger.state))
+
+
+@pytest.mark.parametrize("words", REHEARSALS)
+def test_a_dry_run_names_the_file_of_a_key_that_it_cannot_use(studio: Machine, words: tuple[str, ...]) -> None:
+    (file,) = studio.state.glob("*/keys/toy/online-*.json")
+    for other in studio.state.glob("*/keys/alpha/*.json"):
+        other.write_text("{")  # is of no account
+    file.write_text("{")
+    finished = studio(*words, "--dry-run")
+    assert (finished.exit, finished.document["error"]["code"]) == (7, "bad-key-file")
+    assert finished.document["error"]["where"] == str(file)
+
+
 def test_games_of_other_stores_and_those_without_keys_are_left_alone(studio: Machine, tmp_path: Path) -> None:
     assert refreshed(Machine(tmp_path / "stranger", studio.clock)) == {}
     studio.result("key", "new", "planned", "--role", "online", "--store", STORE)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.kit.clock import FakeClock
 from tests.kit.machines import STORE, Machine, publish_toy, studio_in
+from tests.kit.privileges import unprivileged_folder
 from tests.kit.source import write
 
 DAY = 86400
@@ -317,3 +318,19 @@ def test_a_static_store_says_who_renews_it(isolated: Path, tmp_path: Path, monke
     assert json.loads(Path("static/lading.json").read_bytes())["static"] is True
     assert machine.result("init", "static")["static"] is True
     assert "store refresh" not in lading("init", "plain").stdout
+
+
+def test_a_state_folder_that_may_not_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a command that somebody ran as the administrator."""
+    with unprivileged_folder() as home:
+        monkeypatch.setattr("cli.config.config_file", lambda: home / "config.toml")
+        monkeypatch.chdir(publish_toy(home))
+        player = Machine(home / "player")
+        player.result("install", "toy", "--into", "game", "--store", STORE, "--trust", "first-use")
+        (marks,) = player.state.glob("trust/*/seen.json")
+        marks.chmod(0)
+        assert player.refused("trust", "show") == (7, "path-unusable")
+        player.state.chmod(0)
+        refused = [player.refused(*words, "--store", STORE) for words in (("ls", "toy"), ("key", "pin", "toy"))]
+        player.state.chmod(0o700)
+    assert refused == [(7, "path-unusable")] * 2
