@@ -21,6 +21,7 @@ else:
     import fcntl
 
 O_BINARY: Final[int] = getattr(os, "O_BINARY", 0)  # Windows would translate line ends
+_NO_FOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)  # whoever may write to the folder must not lead us elsewhere
 _NO_FOLDER_SYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}
 
 
@@ -39,17 +40,23 @@ def sync_file(fd: int) -> None:
         os.fsync(fd)
 
 
-def replace_durably(path: str, data: Buffer, mode: int = 0o644) -> None:
-    """Replace a small file: whenever the power goes it is the old one or the new one. One writer at a time."""
-    fresh = path + ".new"
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | O_BINARY, mode)
+def replace_file(path: str | os.PathLike[str], data: Buffer, mode: int = 0o644, *, durable: bool = True) -> None:
+    """Replace a small file at once for every reader. One writer at a time.
+
+    Whenever the power goes it is the old one or the new one; if it need not be `durable`, it may be damaged then.
+    """
+    place = os.fspath(path)
+    fresh = place + ".new"
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | O_BINARY | _NO_FOLLOW, mode)
     try:
         write_all(fd, data)
-        sync_file(fd)
+        if durable:
+            sync_file(fd)
     finally:
         os.close(fd)
-    os.replace(fresh, path)
-    sync_folder(os.path.dirname(path))
+    os.replace(fresh, place)
+    if durable:
+        sync_folder(os.path.dirname(place))
 
 
 @contextmanager

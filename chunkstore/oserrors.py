@@ -1,13 +1,15 @@
 """What an `OSError` means to a person: the disk is full, the path is unusable, or the medium failed for the moment.
 
-A table from error numbers to leaves, and nothing else. A missing file has no place in it: what that means, only the
-caller knows. Numbers that are not listed stand for a path that this user cannot use.
+A table from error numbers to leaves, and what raises by it. A missing file has no place in it: what that means, only
+the caller knows. Numbers that are not listed stand for a path that this user cannot use.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from chunkstore.errors import LadingError
@@ -39,3 +41,12 @@ def leaf_for(error: OSError, where: str | os.PathLike[str]) -> LadingError:
     return leaf(
         _MESSAGES[leaf], where=os.fspath(where), cause=f"The system says: {words}.", data={"errno": error.errno}
     )
+
+
+@contextmanager
+def named_at(where: str | os.PathLike[str]) -> Iterator[None]:
+    """What the system refuses in this block is raised by its name, at `where` unless the system says which file."""
+    try:
+        yield
+    except OSError as error:
+        raise leaf_for(error, error.filename or where) from error

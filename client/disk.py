@@ -16,7 +16,7 @@ from pathlib import Path
 from stat import S_ISDIR
 from typing import cast
 
-from chunkstore.durable import sync_file, sync_folder
+from chunkstore.durable import replace_file, sync_file, sync_folder
 from chunkstore.errors import LadingError, LocalProblem, Refused
 from chunkstore.store import DiskFull, PathUnusable
 
@@ -47,22 +47,7 @@ def named_errors(path: str | os.PathLike[str]) -> Iterator[None]:
 def write_durably(path: Path, data: bytes) -> None:
     """Replaces a small file: after a crash it is the old one or the new one."""
     with named_errors(path):
-        replace_file(path, data, durable=True)
-
-
-def replace_file(path: Path, data: bytes, *, durable: bool) -> None:
-    """Replaces a small file at once for every reader, and if `durable` also for whoever comes after a power cut."""
-    temporary = path.with_name(path.name + ".new")
-    handle = os.open(temporary, WRITE | os.O_TRUNC, 0o644)
-    try:
-        write_at(handle, 0, memoryview(data))
-        if durable:
-            sync_file(handle)
-    finally:
-        os.close(handle)
-    os.replace(temporary, path)
-    if durable:
-        sync_folder(os.fspath(path.parent))
+        replace_file(path, data)
 
 
 def make_folder(path: str, made: set[str]) -> None:

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 
 from chunkstore.columns import BadPayload, Column, NewerFormat, decode_columns, encode_columns
+from chunkstore.durable import replace_file
 from chunkstore.errors import LadingError, LocalProblem, NotFound
 from chunkstore.ids import digest_of
 from chunkstore.store import PathUnusable
-from client.disk import TreeBusy, exclusive, local_error, make_folder, named_errors, replace_file, write_durably
+from client.disk import TreeBusy, exclusive, local_error, make_folder, named_errors, write_durably
 from manifest.documents import canonical_json
 from manifest.paths import RESERVED_FOLDER
 

@@ -8,12 +8,11 @@ where it cannot be kept, there is none.
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from chunkstore.durable import replace_durably
+from chunkstore.durable import replace_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class SessionFile:
         """Remembers the session, durably."""
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            replace_durably(os.fspath(self._path), json.dumps(asdict(session)).encode())
+            replace_file(self._path, json.dumps(asdict(session)).encode())
 
     def clear(self) -> None:
         """Forgets the session."""

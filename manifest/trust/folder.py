@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from chunkstore.durable import exclusive, replace_durably
+from chunkstore.durable import exclusive, replace_file
 from chunkstore.errors import Corrupt, LocalProblem
-from chunkstore.oserrors import leaf_for
+from chunkstore.oserrors import leaf_for, named_at
 from manifest.documents import canonical_json, parse_json
 from manifest.trust.pins import RootPin
 from manifest.trust.roles import DAY, TIMESTAMP, Binding
@@ -62,10 +62,10 @@ class TrustFolder:
     def make(trust: Path, root: bytes, about: About, *, floor: int = 0) -> TrustFolder:
         """The folder for a root file that is trusted from now on; marks that are there stay."""
         folder = TrustFolder(trust / about.pin.digest, about)
-        with folder._named():
+        with named_at(folder.path):
             os.makedirs(folder.metadata, mode=0o700, exist_ok=True)
             with exclusive(str(folder.path / "lock")):
-                replace_durably(str(folder.path / "root.json"), root)
+                replace_file(folder.path / "root.json", root)
                 if floor:
                     folder.save(replace(folder.seen(), floor=floor))
                 value = {
@@ -74,7 +74,7 @@ class TrustFolder:
                     "game": about.binding.game,
                     "registry_key": about.registry_key,
                 }
-                replace_durably(str(folder.path / "about.json"), canonical_json(value))
+                replace_file(folder.path / "about.json", canonical_json(value))
         return folder
 
     @staticmethod
@@ -91,7 +91,7 @@ class TrustFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keeps other processes out. What the file system refuses meanwhile leaves with a name."""
-        with self._named(), exclusive(str(self.path / "lock")):
+        with named_at(self.path), exclusive(str(self.path / "lock")):
             yield
 
     def root(self) -> bytes:
@@ -118,7 +118,7 @@ class TrustFolder:
 
     def save(self, seen: Seen) -> None:
         """Keeps the marks, durably."""
-        replace_durably(str(self.path / "seen.json"), encode_seen(seen))
+        replace_file(self.path / "seen.json", encode_seen(seen))
 
     def recall(self, seen: Seen, timestamp: bytes, moment: float) -> dict[str, bytes] | None:
         """What the last walk verified, if `timestamp` says that it still holds at `moment`; a walk is due every day."""
@@ -134,13 +134,6 @@ class TrustFolder:
             if hashlib.sha256(files[role]).hexdigest() != digest:
                 return None
         return files
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise leaf_for(error, error.filename or self.path) from error
 
 
 def digests_of(files: Mapping[str, bytes]) -> dict[str, str]:

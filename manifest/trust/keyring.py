@@ -16,9 +16,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from chunkstore.durable import exclusive, replace_durably, sync_folder
+from chunkstore.durable import exclusive, replace_file, sync_folder
 from chunkstore.errors import LocalProblem, Refused
-from chunkstore.oserrors import leaf_for
+from chunkstore.oserrors import named_at
 from manifest.documents import found_at
 from manifest.names import check_name
 from manifest.trust.keyfile import (
@@ -188,7 +188,7 @@ class Keyring:
 
     def _bytes(self, path: Path) -> bytes:
         """A key's file, read if it is not the one that was read before."""
-        with _named(path):
+        with named_at(path):
             stamp = _stamp(os.stat(path))
         if path not in self._seen or self._seen[path][0] != stamp:
             self._seen[path] = stamp, _read_file(path)
@@ -197,7 +197,7 @@ class Keyring:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Keeps other writers out."""
-        with _named(self.folder):
+        with named_at(self.folder):
             _make_folder(self.folder)
             with exclusive(str(self.folder / ".lock")):
                 yield
@@ -206,7 +206,7 @@ class Keyring:
         _make_folder(path.parent)
         for stray in path.parent.glob("*.new"):  # its writer was killed, and nobody knows the key that it may hold
             stray.unlink()
-        replace_durably(str(path), data, 0o600)
+        replace_file(path, data, 0o600)
 
 
 def _check_role(role: str) -> str:
@@ -222,7 +222,7 @@ def _is_pin(text: object) -> TypeGuard[str]:
 
 
 def _read_file(path: Path) -> bytes:
-    with _named(path), open(path, "rb") as file:
+    with named_at(path), open(path, "rb") as file:
         mode = os.fstat(file.fileno()).st_mode
         if sys.platform != "win32" and mode & 0o077:
             raise KeyExposed(
@@ -244,7 +244,7 @@ def _mark_of(path: Path) -> Path:
 
 def _names(folder: Path) -> list[str]:
     """What lies in a folder, sorted; nothing if it is none."""
-    with _named(folder), suppress(FileNotFoundError, NotADirectoryError):
+    with named_at(folder), suppress(FileNotFoundError, NotADirectoryError):
         return sorted(os.listdir(folder))
     return []
 
@@ -255,15 +255,6 @@ def _make_folder(folder: Path) -> None:
         _make_folder(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
         sync_folder(str(folder.parent))
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """What the file system refuses leaves with a name."""
-    try:
-        yield
-    except OSError as error:
-        raise leaf_for(error, error.filename or path) from error
 
 
 class KeyExposed(LocalProblem):

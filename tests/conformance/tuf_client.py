@@ -19,7 +19,7 @@ from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 
 from chunkstore.clock import Clock, SystemClock
-from chunkstore.durable import replace_durably
+from chunkstore.durable import replace_file
 from chunkstore.errors import LadingError, NotFound
 from chunkstore.store import KeyMissing
 from chunkstore.stores.http import HttpStore
@@ -60,7 +60,7 @@ def init(metadata: Path, root: Path) -> None:
     data = root.read_bytes()
     _pinned(metadata).parent.mkdir(parents=True, exist_ok=True)
     for place in (_pinned(metadata), metadata / "root.json"):
-        replace_durably(str(place), data)
+        replace_file(place, data)
 
 
 def refresh(metadata: Path, url: str, clock: Clock) -> None:

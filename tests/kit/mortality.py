@@ -15,7 +15,20 @@ from unittest.mock import patch
 
 from chunkstore.wrappers.fault import Fault, FaultyStore
 
-STEPS = ("open", "pwrite", "replace", "rename", "unlink", "link", "symlink", "mkdir", "rmdir", "chmod", "fchmod")
+STEPS = (
+    "open",
+    "write",
+    "pwrite",
+    "replace",
+    "rename",
+    "unlink",
+    "link",
+    "symlink",
+    "mkdir",
+    "rmdir",
+    "chmod",
+    "fchmod",
+)
 CHANGING = ("put", "replace", "delete")
 READING = ("get", "get_range", "list", "stat")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -49,11 +62,11 @@ class Mortality:
             if name == "open" and not args[1] & _WRITING:
                 return real(*args, **named)
             self._die_if_it_is_time()
-            if name == "pwrite":
-                file, data, offset = args
-                done: int = real(file, data[: len(data) // 2], offset) if len(data) > 1 else 0
+            if name in ("write", "pwrite"):
+                file, data, *offset = args
+                done: int = real(file, data[: len(data) // 2], *offset) if len(data) > 1 else 0
                 self._die_if_it_is_time()
-                return done + real(file, data[done:], offset + done)
+                return done + real(file, data[done:], *(at + done for at in offset))
             return real(*args, **named)
 
         return step
