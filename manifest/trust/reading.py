@@ -27,7 +27,7 @@ from manifest.trust.guard import check
 from manifest.trust.pins import RootPin
 from manifest.trust.refusals import BadSignature, MetadataExpired, MetadataMissing
 from manifest.trust.roles import BINS, DAY, LIMITS, SNAPSHOT, TIMESTAMP, build_path
-from manifest.trust.seen import Seen, advance, roles_found
+from manifest.trust.seen import MetadataRollback, Seen, advance, roles_found
 from manifest.trust.state import bin_of, read_state
 
 if TYPE_CHECKING:
@@ -193,9 +193,9 @@ class SignedGames:
         try:
             try:
                 walked = go()
-            except (BadSignature, MetadataMissing):
-                # The timestamp moved on between two requests, under new keys perhaps, or a cache still believes that a
-                # file is absent.
+            except (BadSignature, MetadataMissing, MetadataRollback):
+                # The timestamp moved on between two requests, under new keys perhaps, or another program of this user
+                # has seen a newer one meanwhile, or a cache still believes that a file is absent.
                 visit.stamp = self._timestamp(visit.folder.about.binding.game)
                 visit.files.clear()
                 visit.visitor = None

@@ -146,6 +146,14 @@ def test_who_asked_for_the_timestamp_before_and_for_the_rest_after(game: SignedG
     assert lagging.old is None
 
 
+def test_two_programs_of_one_user_at_once(game: SignedGame) -> None:
+    """The one that was first to ask for the timestamp is second to look at what the machine has seen."""
+    lagging = LaggingStore(game.store, game.store.get(timestamp_key(GAME), limit=1 << 16))
+    game.publish()
+    game.read("old")
+    assert said(game.read("old", lagging)) == said(game.whole())
+
+
 @pytest.mark.parametrize(("kind", "role"), [("root", TARGETS), ("builds", BUILDS), ("online", TIMESTAMP)])
 def test_a_key_that_was_dropped_signs_nothing_more(game: SignedGame, kind: str, role: str) -> None:
     dropped = game.keyids(kind)
