@@ -20,13 +20,11 @@ from chunkstore.store import PathUnusable
 from cli import __version__, compose
 from cli.call import Run
 from cli.keycheckup import look_at_keys
+from manifest.durations import CLOCK_TOLERANCE, duration
 from manifest.keys import STORE
 from manifest.trust.folder import TrustFolder
-from manifest.trust.reading import duration
 
 PACKAGES = ("chunkstore", "manifest", "delta", "publisher", "client", "server", "cli")
-_CLOCK_TOLERANCE = 10 * 60
-"""Seconds that a clock may be off before it is worth a word."""
 
 
 class Said(NamedTuple):
@@ -142,7 +140,7 @@ def _clock(run: Run) -> Said:
     now = run.clock.now()
     shown = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     ahead = _ahead_of_witnesses(run, now)
-    if abs(ahead) <= _CLOCK_TOLERANCE:
+    if abs(ahead) <= CLOCK_TOLERANCE:
         return Said(shown)
     how = f"{duration(ahead)} ahead of the store's" if ahead > 0 else f"at least {duration(-ahead)} behind"
     return Said(shown, how, "Set the clock of this machine: what is signed is believed by dates.")

@@ -11,10 +11,9 @@ from cli.rows import table
 from cli.words import Usage
 from manifest.documents import GameState
 from manifest.trust.keyfile import ROLES_OF_KEYS, HeldKey
-from manifest.trust.overview import KeysNamed, keys_named
+from manifest.trust.overview import KeysNamed, keys_named, newest_root
 from manifest.trust.pins import RootPin
 from manifest.trust.rotation import KeyChange, begin_anew, rotate
-from manifest.trust.vouching import newest_root
 from manifest.trust.writing import Pen
 
 
@@ -41,7 +40,7 @@ def change_keys(pen: Pen, state: GameState, kinds: Sequence[str], change: KeyCha
     before, held = keys_named(state.metadata), _ids(pen, state.game)
     for kind in kinds:
         state = rotate(pen, state, kind, change)
-    return KeysChanged(before, keys_named(state.metadata), _made(pen, state.game, held), newest_root(state))
+    return KeysChanged(before, keys_named(state.metadata), _made(pen, state.game, held), newest_root(state.metadata))
 
 
 def replace_all(pen: Pen, state: GameState) -> KeysChanged:

@@ -17,12 +17,12 @@ from cli.keyrings import keyring_of, registries
 from cli.rows import day
 from cli.sizes import counted
 from cli.trusted import metadata_of
+from manifest.durations import duration
 from manifest.events import NullSink
 from manifest.trust.folder import TrustFolder
 from manifest.trust.keyfile import HeldKey
 from manifest.trust.keyring import KeyExposed
 from manifest.trust.overview import expiries, keys_named, signed_at
-from manifest.trust.reading import duration
 from manifest.trust.roles import DAY, KEYS_OF, ROOT, TARGETS, TIMESTAMP, kind_of
 
 _AHEAD = {"root": 90 * DAY, "builds": 90 * DAY, "online": 30 * DAY}

@@ -17,10 +17,10 @@ from cli.compose import TRUST, reading
 from cli.keyrings import keyring_of, registries
 from cli.rows import day, table
 from cli.words import Usage
+from manifest.durations import duration
 from manifest.trust.folder import TrustFolder
-from manifest.trust.overview import expiries, keys_named, versions
+from manifest.trust.overview import expiries, keys_named, newest_root, versions
 from manifest.trust.pins import RegistryPin, RootPin, parse_pin
-from manifest.trust.reading import duration
 from manifest.trust.roles import BINS, BUILDS, CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 
 _ROLES = (ROOT, TARGETS, BUILDS, CHANNELS, SNAPSHOT, TIMESTAMP, *BINS)
@@ -57,7 +57,7 @@ def pins_of(run: Run, game: str) -> Pins:
         folder = the_only(run, trusted(run, game, registry_id))
         first = folder.about.pin
     vouches = RegistryPin(hashlib.sha256(key.public).hexdigest()) if key else None
-    return Pins(first, newest_root(metadata_of(folder)) if folder else None, vouches, folder)
+    return Pins(first, _newest_root(metadata_of(folder)) if folder else None, vouches, folder)
 
 
 def _registry_of(run: Run, game: str) -> str | None:
@@ -111,15 +111,14 @@ def metadata_of(folder: TrustFolder) -> dict[str, bytes]:
     return found
 
 
-def newest_root(metadata: Mapping[str, bytes]) -> RootPin | None:
-    """The pin of the root among verified files."""
-    return RootPin.of(metadata[ROOT], versions(metadata)[ROOT]) if ROOT in metadata else None
+def _newest_root(metadata: Mapping[str, bytes]) -> RootPin | None:
+    return newest_root(metadata) if ROOT in metadata else None
 
 
 def trust_row(folder: TrustFolder, now: float) -> dict[str, Any]:
     """What is trusted of one game, as the result document shows it."""
     metadata, seen = metadata_of(folder), folder.seen()
-    newest, numbers, ends = newest_root(metadata), versions(metadata), expiries(metadata)
+    newest, numbers, ends = _newest_root(metadata), versions(metadata), expiries(metadata)
     named = keys_named(metadata) if {ROOT, TARGETS} <= metadata.keys() else {}
     return {
         "game": folder.about.binding.game,

@@ -8,6 +8,7 @@ from typing import Any
 
 from manifest.documents import parse_json
 from manifest.trust.guard import expiry_of
+from manifest.trust.pins import RootPin
 from manifest.trust.roles import BUILDS, LADING, ROOT, TARGETS, TIMESTAMP
 
 
@@ -41,6 +42,11 @@ def signed_at(metadata: Mapping[str, bytes]) -> int:
     """When the timestamp was signed by its own word, in seconds since the epoch."""
     at: int = _signed(metadata, TIMESTAMP)[LADING]["at"]
     return at
+
+
+def newest_root(metadata: Mapping[str, bytes]) -> RootPin:
+    """The pin of the root by which all the rest was verified."""
+    return RootPin.of(metadata[ROOT], _signed(metadata, ROOT)["version"])
 
 
 def _signed(metadata: Mapping[str, bytes], role: str) -> dict[str, Any]:

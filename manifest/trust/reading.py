@@ -18,6 +18,7 @@ from chunkstore.clock import Clock
 from chunkstore.errors import Corrupt, LadingError, LocalProblem
 from chunkstore.store import Fetched, KeyMissing, ObjectReader
 from manifest.documents import Build, BuildMissing, GameMissing, GameState
+from manifest.durations import CLOCK_TOLERANCE, duration
 from manifest.events import EventSink, WarningEvent
 from manifest.keys import timestamp_key
 from manifest.names import check_name
@@ -32,9 +33,6 @@ from manifest.trust.state import bin_of, read_state
 
 if TYPE_CHECKING:
     from manifest.trust.visiting import Visitor, Walked
-
-_CLOCK_TOLERANCE = 10 * 60
-"""Seconds that a clock may be off before it is worth a word."""
 
 
 @dataclass
@@ -174,7 +172,7 @@ class SignedGames:
     def _look_at_clock(self, signed_at: int) -> None:
         """Says once how far the clock of this machine is behind a moment of signing, if it is."""
         behind = signed_at - self._clock.now()
-        if behind <= _CLOCK_TOLERANCE or self._told_of_clock:
+        if behind <= CLOCK_TOLERANCE or self._told_of_clock:
             return
         self._told_of_clock = True
         message = f"the clock of this machine is at least {duration(behind)} behind"
@@ -235,20 +233,12 @@ class SignedGames:
         with suppress(LadingError):
             served = self._store.stat(timestamp_key(visit.folder.about.binding.game)).now
         ahead = self._clock.now() - served
-        if served and ahead > _CLOCK_TOLERANCE and served < error.data.get("expires", 0):
+        if served and ahead > CLOCK_TOLERANCE and served < error.data.get("expires", 0):
             raise ClockWrong(
                 f"the clock of this machine is {duration(ahead)} ahead: by it the metadata has expired",
                 where=self._store.url,
                 data={"ahead_seconds": int(ahead)},
             ) from error
-
-
-def duration(seconds: float) -> str:
-    """A length of time in words."""
-    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}s"
-    return f"{seconds:.0f} seconds"
 
 
 class RollbackRefused(Corrupt):

@@ -17,12 +17,13 @@ from chunkstore.errors import Refused
 from manifest.documents import GameState
 from manifest.trust.draft import Draft, KeySet
 from manifest.trust.keyplan import MAX_KEYS
+from manifest.trust.overview import newest_root
 from manifest.trust.pins import RootPin
 from manifest.trust.roles import BUILDS, CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from manifest.trust.sealing import PassphraseWrong
 from manifest.trust.signatory import Signatory
 from manifest.trust.signers import public_key_of
-from manifest.trust.vouching import newest_root, vouch
+from manifest.trust.vouching import vouch
 from manifest.trust.writing import Pen, co_sign, put_root, sign_root, write
 
 _LEADING = {"root": ROOT, "builds": BUILDS, "online": CHANNELS}
@@ -92,9 +93,9 @@ def begin_anew(pen: Pen, state: GameState) -> RootPin:
     draft.delegate(CHANNELS, new["online"])
     draft.also[TARGETS] = new["root"]
     state = _next_root(pen, write(pen, draft, state), own)
-    pen.keyring.save_pin(state.game, str(newest_root(state)))
+    pen.keyring.save_pin(state.game, str(newest_root(state.metadata)))
     vouch(pen, _sign_again(pen, state, TARGETS))
-    return newest_root(state)
+    return newest_root(state.metadata)
 
 
 def _rotate_root(pen: Pen, state: GameState, keys: KeySet) -> GameState:

@@ -48,10 +48,6 @@ class Seen:
     expires: int = 0
     files: Mapping[str, str] = field(default_factory=dict)
 
-    def mark_of(self, channel: str) -> int:
-        """The lowest build that the channel may point to without its publisher's leave."""
-        return self.channels.get(channel, self.floor)
-
 
 @dataclass(frozen=True, slots=True)
 class RoleFound:

@@ -11,11 +11,11 @@ from contextlib import suppress
 
 from chunkstore.errors import Corrupt
 from chunkstore.store import Conflict, KeyMissing, ObjectTooLarge
-from manifest.documents import FULL_ROLLOUT, GameState, natural
-from manifest.keys import metadata_key, timestamp_key, voucher_key
-from manifest.trust.guard import signed_part
-from manifest.trust.pins import RegistryPin, RootPin
-from manifest.trust.roles import DAY, ROOT
+from manifest.documents import FULL_ROLLOUT, GameState
+from manifest.keys import timestamp_key, voucher_key
+from manifest.trust.overview import newest_root
+from manifest.trust.pins import RegistryPin
+from manifest.trust.roles import DAY
 from manifest.trust.signers import signer_of
 from manifest.trust.voucher import MAX_VOUCHER, Voucher, encode_voucher, read_voucher, voucher_payload
 from manifest.trust.writing import Pen
@@ -34,7 +34,7 @@ def vouch(pen: Pen, live: GameState, *, min_build: int | None = None) -> None:
         return
     now = pen.clock.now()
     build = lowest_build(live) if min_build is None else min_build
-    wanted = Voucher(live.registry, live.game, newest_root(live), build, int(now) + _LIFETIME)
+    wanted = Voucher(live.registry, live.game, newest_root(live.metadata), build, int(now) + _LIFETIME)
     tag, there = _present(pen, live.game, RegistryPin(hashlib.sha256(key.public).hexdigest()))
     if there is not None and _says(there, wanted):
         return
@@ -50,12 +50,6 @@ def lowest_build(state: GameState) -> int:
     given = [channel.build for channel in state.channels.values()]
     given += [channel.previous for channel in state.channels.values() if channel.rollout < FULL_ROLLOUT]
     return min(given, default=0)
-
-
-def newest_root(state: GameState) -> RootPin:
-    """The pin of the root that the state was verified by."""
-    data = state.metadata[ROOT]
-    return RootPin.of(data, natural(signed_part(data, metadata_key(state.game, ROOT, 0)), "version"))
 
 
 def _present(pen: Pen, game: str, pin: RegistryPin) -> tuple[str | None, Voucher | None]:
