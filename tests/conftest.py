@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.attacks.trust.count import print_count
 from tests.kit.clock import FakeClock
 from tests.kit.nginx import Nginx, serving
 from tests.kit.published import Published, hand_over_keys, isolate, publish_three_builds
@@ -29,6 +30,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _SERVICE_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.services)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the run is to say in words; here, for only this file is read where the workers' reports come together."""
+    print_count(terminalreporter)
 
 
 @pytest.fixture

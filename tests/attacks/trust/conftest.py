@@ -1,4 +1,4 @@
-"""The scene for every attack, and the line that says how many were tried and refused."""
+"""The scene for every attack."""
 
 from __future__ import annotations
 
@@ -35,24 +35,3 @@ def shared(master: tuple[Path, dict[str, bytes]], tmp_path_factory: pytest.TempP
         scene = scene_of(*master, tmp_path_factory.mktemp("shared") / "scene", patch, closing)
         scene.rotate("root")
         yield scene
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Prints the count: an attack is refused when all its variants are."""
-    ended = {
-        outcome: {
-            value
-            for report in terminalreporter.stats.get(outcome, [])
-            for name, value in _properties(report)
-            if name == "attack"
-        }
-        for outcome in ("passed", "failed", "error")
-    }
-    tried = set().union(*ended.values())
-    if tried:
-        refused = tried - ended["failed"] - ended["error"]
-        terminalreporter.write_line(f"attacks on metadata and manifests: {len(refused)} of {len(tried)} refused")
-
-
-def _properties(report: object) -> list[tuple[str, object]]:
-    return getattr(report, "user_properties", [])
