@@ -39,6 +39,13 @@ def test_no_file_is_longer_than_a_reader_can_hold() -> None:
     assert {path: length for path, length in lengths.items() if length > LONGEST_FILE} == {}
 
 
+def test_the_largest_room_says_where_to_read_first() -> None:
+    """Each file of `manifest.trust` has its place in the docstring of the package."""
+    docstring = ast.get_docstring(ast.parse((ROOT / "manifest/trust/__init__.py").read_text(encoding="utf-8")))
+    told = re.findall(r"`([a-z]+)`", docstring or "")
+    assert {path.stem for path in sources("manifest/trust")} - {"__init__"} <= set(told)
+
+
 def imported(path: Path) -> Iterator[str]:
     """Top-level names that the file imports, also inside functions."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
