@@ -19,7 +19,10 @@ _TRIES = 10
 
 @dataclass(frozen=True, slots=True)
 class ChannelChange:
-    """What is wanted of a channel; None leaves a field as it is. `rollout` is in basis points, as in `Channel`."""
+    """What is wanted of a channel; None leaves a field as it is, but a build that is named is for everybody.
+
+    `rollout` is in basis points, as in `Channel`.
+    """
 
     build: int | None = None
     rollout: int | None = None
@@ -48,9 +51,10 @@ def changed(state: GameState, name: str, change: ChannelChange) -> Channel:
             next="Choose another build; `lading build list GAME` shows them all.",
         )
     after = pointed(before, name, build.number)
+    rollout = after.rollout if change.build is None else FULL_ROLLOUT
     after = replace(
         after,
-        rollout=after.rollout if change.rollout is None else change.rollout,
+        rollout=rollout if change.rollout is None else change.rollout,
         minimum=after.minimum if change.minimum is None else change.minimum,
     )
     if after.rollout < FULL_ROLLOUT and not after.previous:

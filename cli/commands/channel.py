@@ -46,10 +46,12 @@ def show(run: Run, game: str, channel: str) -> Outcome:
     return Outcome(result={"game": game, **row}, text=channel_line(row))
 
 
-def _a_number(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
-    """What is not a number lies outside no range."""
+def _a_share(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    """What is not a number lies outside no range, and what is finer than a share can be must not become nobody."""
     if value is not None and isnan(value):
         raise click.BadParameter("nan is not a number.", ctx, param)
+    if value is not None and value != round(value, 2):
+        raise click.BadParameter(f"{value} has more than two digits after the point.", ctx, param)
     return value
 
 
@@ -62,7 +64,7 @@ def _a_number(ctx: click.Context, param: click.Parameter, value: float | None) -
     "--rollout",
     metavar="PERCENT",
     type=click.FloatRange(0, 100),
-    callback=_a_number,
+    callback=_a_share,
     help="The share of players who get it; the others keep the build before.",
 )
 @click.option("--minimum", metavar="N", type=click.IntRange(0), help="The oldest build that may still run; 0 for any.")
@@ -80,7 +82,7 @@ def set_(
 ) -> Outcome:
     """Point a channel to a build, roll it out to a share of players, demand a minimum build.
 
-    What is not named stays as it is; another build goes to all players unless --rollout says otherwise. Going back
+    What is not named stays as it is; a build goes to all players unless --rollout says otherwise. Going back
     further than players were allowed to follow so far allows it, which takes the keys of builds.
     """
     from cli import compose

@@ -188,7 +188,7 @@ def test_a_channel_is_moved_by_hand(shop_of_two: Shop) -> None:
     rolled = shop.result("channel", "set", "toy", "stable", "--rollout", "12.5")
     assert (rolled["rollout"], rolled["changed"]) == (12.5, True)
     assert shop("channel", "set", "toy", "stable", "--rollout", "12.5", "--exit-code").exit == 3
-    for share in ("nan", "inf", "-inf", "101"):
+    for share in ("nan", "inf", "-inf", "101", "0.001"):
         assert shop("channel", "set", "toy", "stable", f"--rollout={share}").document["error"]["code"] == "usage"
     assert shop("channel", "set", "toy", "stable", "--build", "77").exit == 5
     assert shop("channel", "set", "toy", "stable", "--minimum", "2").exit == 2

@@ -36,6 +36,13 @@ def test_what_is_not_named_stays() -> None:
     assert (both.build, both.previous, both.rollout, both.sequence) == (3, 2, 500, 5)
 
 
+def test_naming_the_build_that_is_rolled_out_ends_the_rollout() -> None:
+    halfway = replace(STATE, channels={"stable": replace(STATE.channels["stable"], rollout=1000)})
+    assert changed(halfway, "stable", ChannelChange(build=2)) == Channel("stable", build=2, sequence=5, previous=1)
+    assert changed(halfway, "stable", ChannelChange(build=2, rollout=1000)) == halfway.channels["stable"]
+    assert changed(halfway, "stable", ChannelChange(minimum=1)).rollout == 1000
+
+
 @pytest.mark.parametrize(
     ("name", "change", "error"),
     [
