@@ -9,6 +9,7 @@ import pytest
 
 from tests.kit.command import Lading
 from tests.kit.command import lading as run_lading
+from tests.kit.machines import Machine, publish_toy, studio_in
 from tests.kit.people import Crew, Person
 from tests.kit.shop import Shop
 
@@ -35,6 +36,19 @@ def shop(tmp_path: Path, lading: Lading, monkeypatch: pytest.MonkeyPatch) -> Sho
     """A publisher with a source folder, and a store that is not made yet."""
     monkeypatch.setenv("LADING_STATE_DIR", str(tmp_path / "state"))
     return Shop(tmp_path, lading)
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the game `toy`, its source, and the state of who published it; to be copied, not to be changed."""
+    return publish_toy(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture
+def studio(toy: Path, isolated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A publisher who published `toy` to the store, which lies where the commands run."""
+    monkeypatch.chdir(tmp_path)
+    return studio_in(toy, tmp_path)
 
 
 @pytest.fixture

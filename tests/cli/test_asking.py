@@ -23,7 +23,7 @@ from cli.ndjson import NdjsonSink
 from cli.progress import BarView, ProgressSink
 from manifest.events import Phase, Progress
 from tests.kit.clock import FakeClock
-from tests.kit.machines import STORE, Machine, publish_toy, studio_in
+from tests.kit.machines import STORE, Machine
 
 pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
 ROOT = Path(__file__).parents[2]
@@ -86,17 +86,9 @@ class Typist:
         return bool(data)
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return publish_toy(tmp_path_factory.mktemp("toy"))
-
-
-@pytest.fixture
-def studio(made: Path, isolated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """A publisher who published `toy` to the store, which lies where the commands run."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def at_a_players_machine(isolated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LADING_STATE_DIR", str(tmp_path / "player"))
-    return studio_in(made, tmp_path)
 
 
 INSTALL = ("install", "toy", "--into", "game", "--store", STORE)

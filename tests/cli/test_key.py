@@ -13,22 +13,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.kit.machines import STORE, Machine, publish_toy, studio_in
+from tests.kit.machines import STORE, Machine
 from tests.kit.source import write
 
 ROLES = {"root", "builds", "online"}
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return publish_toy(tmp_path_factory.mktemp("toy"))
-
-
-@pytest.fixture
-def studio(made: Path, isolated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """A publisher who published `toy` to the store, which lies where the commands run."""
-    monkeypatch.chdir(tmp_path)
-    return studio_in(made, tmp_path)
 
 
 @pytest.fixture

@@ -12,24 +12,12 @@ from typing import Any
 import pytest
 
 from tests.kit.clock import FakeClock
-from tests.kit.machines import STORE, Machine, publish_toy, studio_in
+from tests.kit.machines import STORE, Machine, publish_toy
 from tests.kit.privileges import unprivileged_folder
 from tests.kit.source import write
 
 DAY = 86400
 PAST_THE_ONLINE_ROLES = 401 * DAY
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return publish_toy(tmp_path_factory.mktemp("toy"))
-
-
-@pytest.fixture
-def studio(made: Path, isolated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """A publisher who published `toy` to the store, which lies where the commands run."""
-    monkeypatch.chdir(tmp_path)
-    return studio_in(made, tmp_path)
 
 
 @pytest.fixture

@@ -17,21 +17,8 @@ from manifest.trust.roles import BUILDS, ROOT, TARGETS, TIMESTAMP
 from manifest.trust.rotation import BadKeyChange, KeyChange, begin_anew, rotate
 from manifest.trust.sealing import PassphraseWrong
 from tests.kit.meddled import Killed, MeddledStore, die
-from tests.kit.rotating import PLAN, Change, keys_of, one_lost, one_new, root_version, signed_by, turn
+from tests.kit.rotating import Change, keys_of, one_lost, one_new, root_version, signed_by, turn
 from tests.kit.signedgame import GAME, SignedGame, said
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> SignedGame:
-    """Ten builds, two of them in their bins; the player `old` looked once."""
-    made = SignedGame.made(tmp_path_factory.mktemp("base") / "game", PLAN)
-    made.read("old")
-    return made
-
-
-@pytest.fixture
-def game(base: SignedGame, tmp_path: Path) -> SignedGame:
-    return base.copy(tmp_path / "game")
 
 
 def test_a_key_that_was_lost_below_the_threshold_is_replaced_by_the_others(game: SignedGame) -> None:
@@ -165,9 +152,9 @@ def test_all_root_keys_are_lost(game: SignedGame, lost: tuple[str, ...]) -> None
     assert game.read("old", pin=pin).channel("stable").build == 11
 
 
-def test_beginning_anew_is_killed_and_begun_again(base: SignedGame, tmp_path: Path) -> None:
+def test_beginning_anew_is_killed_and_begun_again(many_keys: SignedGame, tmp_path: Path) -> None:
     for moment in count():
-        game = base.copy(tmp_path / str(moment))
+        game = many_keys.copy(tmp_path / str(moment))
         for key in keys_of(game, "root"):
             game.pen.keyring.forget(key)
         try:

@@ -21,7 +21,7 @@ from manifest.trust.rotation import KeyChange
 from manifest.trust.seen import MetadataRollback
 from tests.kit.forge import Forge
 from tests.kit.meddled import Killed, MeddledStore, die
-from tests.kit.rotating import PLAN, Change, one_lost, one_new, root_version, signed_by, turn
+from tests.kit.rotating import Change, one_lost, one_new, root_version, signed_by, turn
 from tests.kit.signedgame import GAME, SignedGame, said
 
 ROLES = {"root": (ROOT, TARGETS), "builds": (BUILDS,), "online": (CHANNELS, SNAPSHOT, TIMESTAMP)}
@@ -55,19 +55,6 @@ class FollowedStore(ForwardingStore):
         return tag
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> SignedGame:
-    """Ten builds, two of them in their bins; the player `old` looked once."""
-    made = SignedGame.made(tmp_path_factory.mktemp("base") / "game", PLAN)
-    made.read("old")
-    return made
-
-
-@pytest.fixture
-def game(base: SignedGame, tmp_path: Path) -> SignedGame:
-    return base.copy(tmp_path / "game")
-
-
 def all_new(game: SignedGame) -> KeyChange:
     return KeyChange()
 
@@ -84,11 +71,11 @@ CASES: list[tuple[str, Change]] = [
 
 @pytest.mark.parametrize(("kind", "change"), CASES)
 def test_a_killed_rotation_leaves_a_game_that_everybody_reads(
-    base: SignedGame, tmp_path: Path, kind: str, change: Change
+    many_keys: SignedGame, tmp_path: Path, kind: str, change: Change
 ) -> None:
     """At each of its calls; running it again goes through, and then a publish does."""
     for moment in count():
-        game = base.copy(tmp_path / str(moment))
+        game = many_keys.copy(tmp_path / str(moment))
         wanted = change(game)
         try:
             turn(game, kind, wanted, MeddledStore(game.store, moment, die))
@@ -97,7 +84,7 @@ def test_a_killed_rotation_leaves_a_game_that_everybody_reads(
         else:
             break
         for player in ("old", "new"):
-            assert said(game.read(player)) == said(base.whole())
+            assert said(game.read(player)) == said(many_keys.whole())
         turn(game, kind, wanted)
         assert game.publish() == 11
         for player in ("old", "new", "newest"):
@@ -184,11 +171,13 @@ def test_old_root_keys_make_no_root(game: SignedGame) -> None:
 
 @pytest.mark.parametrize("kind", ROLES)
 @pytest.mark.parametrize("same_machine", [True, False])
-def test_a_publish_in_the_middle_of_a_rotation(base: SignedGame, tmp_path: Path, kind: str, same_machine: bool) -> None:
+def test_a_publish_in_the_middle_of_a_rotation(
+    many_keys: SignedGame, tmp_path: Path, kind: str, same_machine: bool
+) -> None:
     """At each call of it. Whoever publishes is refused by name if at all, and nobody who plays notices."""
     for moment in count():
-        game = base.copy(tmp_path / str(moment))
-        publisher = replace(game, folder=game.folder if same_machine else base.copy(game.folder / "other").folder)
+        game = many_keys.copy(tmp_path / str(moment))
+        publisher = replace(game, folder=game.folder if same_machine else many_keys.copy(game.folder / "other").folder)
         meddled = MeddledStore(game.store, moment, partial(attempt, publisher.publish))
         assert attempt(partial(turn, game, kind, KeyChange(), meddled)) in (None, Conflict)
         if meddled.left >= 0:
