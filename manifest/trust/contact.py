@@ -13,13 +13,13 @@ from pathlib import Path
 
 from chunkstore.errors import Corrupt, NotFound, Refused
 from chunkstore.store import ObjectReader
-from manifest.documents import natural
+from manifest.documents import natural, parse_json
 from manifest.keys import metadata_key, voucher_key
 from manifest.trust.folder import About, TrustFolder
 from manifest.trust.guard import check, signed_part
 from manifest.trust.pins import FirstUse, Pin, RegistryPin, RootFile, RootPin
 from manifest.trust.refusals import MetadataMissing
-from manifest.trust.roles import LADING, LIMITS, ROOT, Binding
+from manifest.trust.roles import LADING, LIMITS, MAX_ROOTS, ROOT, TIMESTAMP, Binding
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,13 @@ class Contact:
     registry: str = ""
 
 
-def folder_for(game: str, store: ObjectReader, trust: Path, contact: Contact, moment: float) -> TrustFolder:
+def folder_for(
+    game: str, store: ObjectReader, trust: Path, contact: Contact, moment: float, timestamp: bytes
+) -> TrustFolder:
     """The trust folder of the root that is believed for this game of this store; made, if this is the first contact.
 
-    Raises `TrustNeeded`, `RootMismatch`, `OtherRegistry` and what a voucher is refused for.
+    `timestamp` is the one that is served, unverified. Raises `TrustNeeded`, `RootMismatch`, `OtherRegistry` and what a
+    voucher is refused for.
     """
     explicit = contact.recorded if isinstance(contact.pin, FirstUse) else contact.pin or contact.recorded
     home = contact.scratch or trust
@@ -58,7 +61,7 @@ def folder_for(game: str, store: ObjectReader, trust: Path, contact: Contact, mo
             return _vouched_once(game, trust, registry) or _by_voucher(game, store, home, registry, moment)
         case chosen:
             found = _by_memory(game, store, trust, contact.known)
-            return found or _by_decision(game, store, trust, contact, chosen)
+            return found or _by_decision(game, store, trust, contact, chosen, timestamp)
 
 
 def _vouched_once(game: str, trust: Path, pin: RegistryPin) -> TrustFolder | None:
@@ -102,11 +105,13 @@ def _believed_once(game: str, trust: Path) -> Iterator[RootPin]:
     yield from (folder.about.pin for folder in TrustFolder.all(trust) if folder.about.binding.game == game)
 
 
-def _by_decision(game: str, store: ObjectReader, trust: Path, contact: Contact, chosen: Pin | None) -> TrustFolder:
-    root = read_root(store, game, 1)
-    pin = RootPin.of(root, 1)
+def _by_decision(
+    game: str, store: ObjectReader, trust: Path, contact: Contact, chosen: Pin | None, timestamp: bytes
+) -> TrustFolder:
+    version, root = _beginning(store, game, timestamp)
+    pin = RootPin.of(root, version)
     binding = Binding(contact.registry, game)
-    registry = str(check(ROOT, root, binding, metadata_key(game, ROOT, 1), 1)[LADING]["registry"])
+    registry = str(check(ROOT, root, binding, metadata_key(game, ROOT, version), version)[LADING]["registry"])
     for folder in TrustFolder.all(trust):
         if folder.about.binding == Binding(registry, game):
             raise RootMismatch(
@@ -119,6 +124,52 @@ def _by_decision(game: str, store: ObjectReader, trust: Path, contact: Contact, 
             f"nobody said yet that {game} from here is to be trusted", where=store.url, data={"root": str(pin)}
         )
     return _keep(game, contact.scratch or trust, pin, root)
+
+
+def _beginning(store: ObjectReader, game: str, timestamp: bytes) -> tuple[int, bytes]:
+    """The root that all later ones follow, with its version: the first, unless the game began anew.
+
+    Later ones are looked at only if the keys that the first one names did not sign the timestamp.
+    """
+    root = read_root(store, game, 1)
+    beginning = 1, root
+    if _may_have_signed(root, timestamp):
+        return beginning
+    for version in range(2, MAX_ROOTS + 2):
+        try:
+            after = read_root(store, game, version)
+            check(ROOT, after, Binding("", game), metadata_key(game, ROOT, version), version)
+        except (MetadataMissing, Refused) as error:
+            if isinstance(error, MetadataMissing) or error.code == "access-denied":
+                break
+            raise
+        if not _follows(root, after):
+            beginning = version, after
+        root = after
+    return beginning
+
+
+def _may_have_signed(root: bytes, timestamp: bytes) -> bool:
+    """Whether keys of this root stand under the timestamp. What cannot be read is for others to refuse."""
+    try:
+        named = parse_json(root, "metadata")["signed"]["roles"][TIMESTAMP]["keyids"]
+        signers = [row["keyid"] for row in parse_json(timestamp, "metadata")["signatures"]]
+    except (Corrupt, KeyError, TypeError):
+        return True
+    return any(keyid in named for keyid in signers)
+
+
+def _follows(root: bytes, after: bytes) -> bool:
+    """Whether enough of the keys of a root have signed another one."""
+    from tuf.api.exceptions import RepositoryError  # noqa: PLC0415 - python-tuf takes 60 ms
+    from tuf.api.metadata import Metadata, Root  # noqa: PLC0415
+
+    try:
+        before, now = Metadata[Root].from_bytes(root), Metadata[Root].from_bytes(after)
+        before.signed.verify_delegate(ROOT, now.signed_bytes, now.signatures)
+    except RepositoryError:
+        return False
+    return True
 
 
 def read_root(store: ObjectReader, game: str, version: int) -> bytes:

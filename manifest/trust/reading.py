@@ -132,7 +132,7 @@ class SignedGames:
         """The game's metadata as it stands now, verified; with these bins if it was not the same before."""
         stamp = self._timestamp(check_name(game, "game"))
         before = self._visits.get(game)
-        folder = before.folder if before else self._meet(game)
+        folder = before.folder if before else self._meet(game, stamp.data)
         visit = self._visits[game] = _Visit(folder, stamp)
         check(TIMESTAMP, stamp.data, folder.about.binding, f"{self._store.url}/{timestamp_key(game)}")
         with folder.locked():
@@ -145,8 +145,8 @@ class SignedGames:
                 self._look_at_clock(seen.latest)
         return visit
 
-    def _meet(self, game: str) -> TrustFolder:
-        return folder_for(game, self._store, self._trust, self._contact(game), self._clock.now())
+    def _meet(self, game: str, timestamp: bytes) -> TrustFolder:
+        return folder_for(game, self._store, self._trust, self._contact(game), self._clock.now(), timestamp)
 
     def _state(self, visit: _Visit) -> GameState:
         return replace(read_state(visit.folder.about.binding.game, visit.files), tag=visit.stamp.etag)
