@@ -15,6 +15,7 @@ from cli import options
 from cli.call import Run
 from cli.output import Outcome
 from cli.words import Usage, Verbs
+from manifest.trust.keyfile import PUBLIC_SIZE, ROLES_OF_KEYS
 
 if TYPE_CHECKING:
     from manifest.registry import RegistryReader
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from manifest.trust.keyring import Keyring
     from manifest.trust.overview import KeysNamed
 
-_ROLES = ("root", "builds", "online")
 _ORDER = ("builds", "online", "root")
 """The root's keys change last: what a thief brought to its end has to begin anew before anything goes on."""
 _TRIAL = b"lading key new: a trial"
@@ -40,7 +40,7 @@ def _raw_key(ctx: click.Context, param: click.Parameter, value: str | None) -> b
         public = bytes.fromhex(value)
     except ValueError:
         public = b""
-    if len(public) != 32:
+    if len(public) != PUBLIC_SIZE:
         raise click.BadParameter("a public key is 64 hexadecimal digits, as `lading key new` prints.", ctx, param)
     return public
 
@@ -51,7 +51,7 @@ def _raw_keys(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 
 @key.command()
 @_game
-@click.option("--role", type=click.Choice(_ROLES), required=True, help="What the key is to sign.")
+@click.option("--role", type=click.Choice(ROLES_OF_KEYS), required=True, help="What the key is to sign.")
 @click.option("--command", "words", metavar="WORDS", help="Sign by this command; the private key stays where it is.")
 @click.option("--public", metavar="HEX", callback=_raw_key, help="The public key that the command signs with.")
 @click.option("--passphrase", "locked", is_flag=True, help="Protect the key by a passphrase.")
@@ -162,7 +162,7 @@ def _named(registry: RegistryReader, games: set[str]) -> dict[str, Mapping[str, 
 
 @key.command()
 @_game
-@click.option("--role", type=click.Choice(_ROLES), help="Whose keys change; without it those of all three.")
+@click.option("--role", type=click.Choice(ROLES_OF_KEYS), help="Whose keys change; without it those of all three.")
 @click.option("--add", "added", metavar="PUBLIC", multiple=True, callback=_raw_keys, help="Trust this key, too.")
 @click.option("--drop", "dropped", metavar="KEYID", multiple=True, help="Trust this key no more.")
 @click.option("--threshold", metavar="M", type=click.IntRange(1), help="How many of the keys have to sign.")

@@ -17,9 +17,8 @@ from cli.words import Usage, Verb
 from publisher.settings import PLATFORMS
 
 if TYPE_CHECKING:
+    from publisher.candidates import Release
     from publisher.publish import Published
-
-_NOTES_LIMIT = 1024 * 1024
 
 
 @click.command(cls=Verb)
@@ -107,7 +106,8 @@ def publish(
     return Outcome(result, _text(run, result, published, dry_run=dry_run), idle=idle)
 
 
-def _release(said: dict[str, Any]) -> Any:
+def _release(said: dict[str, Any]) -> Release:
+    from cli.selectors import STABLE
     from manifest.names import check_name, check_version
     from publisher.candidates import Release
 
@@ -116,7 +116,7 @@ def _release(said: dict[str, Any]) -> Any:
     version = said["version"]
     return Release(
         version=version if version is None else check_version(version),
-        channel=None if said["no_channel"] else check_name(said["channel"] or "stable", "channel"),
+        channel=None if said["no_channel"] else check_name(said["channel"] or STABLE, "channel"),
         notes=_read_notes(said["notes"]) if said["notes"] else "",
         critical=said["critical"],
         parent=_parent(said["parent"]),
@@ -133,12 +133,14 @@ def _parent(word: str | None) -> int | None:
 
 
 def _read_notes(file: Path) -> str:
+    from manifest.registry import MAX_NOTES
+
     try:
         data = file.read_bytes()
     except OSError as error:
         raise PathUnusable(f"the release notes cannot be read: {error.strerror}", where=str(file)) from error
-    if len(data) > _NOTES_LIMIT:
-        raise BadNotes(f"the release notes have {len(data)} bytes, more than {_NOTES_LIMIT}", where=str(file))
+    if len(data) > MAX_NOTES:
+        raise BadNotes(f"the release notes have {len(data)} bytes, more than {MAX_NOTES}", where=str(file))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

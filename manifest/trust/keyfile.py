@@ -28,6 +28,9 @@ ROLES_OF_KEYS = ("root", "builds", "online")
 REGISTRY = "registry"
 """The role of the key that signs vouchers. It belongs to no game."""
 
+PUBLIC_SIZE = 32
+"""Bytes of a raw Ed25519 public key."""
+
 FORMAT = 1
 
 MAX_KEY_FILE = 64 * 1024
@@ -44,7 +47,7 @@ _FORMS = {
 
 @dataclass(frozen=True, slots=True)
 class HeldKey:
-    """A key that can sign on this machine. `public` is the raw Ed25519 key, 32 bytes.
+    """A key that can sign on this machine. `public` is the raw Ed25519 key.
 
     With a `command` the private key lies elsewhere. Its words may hold secrets, so they are not shown.
     """

@@ -23,6 +23,7 @@ from manifest.documents import found_at
 from manifest.names import check_name
 from manifest.trust.keyfile import (
     MAX_KEY_FILE,
+    PUBLIC_SIZE,
     REGISTRY,
     ROLES_OF_KEYS,
     BadKeyFile,
@@ -73,8 +74,8 @@ class Keyring:
 
     def add_command(self, game: str, role: str, command: Sequence[str], public: bytes) -> HeldKey:
         """Takes note of a key that `command` signs with. Raises `KeyExists` if it is known by another command."""
-        if not is_command(list(command)) or len(public) != 32:
-            raise ValueError("a command is one word or more, a public key 32 bytes")
+        if not is_command(list(command)) or len(public) != PUBLIC_SIZE:
+            raise ValueError(f"a command is one word or more, a public key {PUBLIC_SIZE} bytes")
         words = words_of(check_name(game, "game"), _check_role(role), public)
         return self.add([{**words, "command": list(command)}])[0]
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from chunkstore.errors import Refused
 from manifest.documents import GameState
 from manifest.trust.draft import Draft, KeySet
+from manifest.trust.keyfile import PUBLIC_SIZE
 from manifest.trust.keyplan import MAX_KEYS
 from manifest.trust.overview import newest_root
 from manifest.trust.pins import RootPin
@@ -30,8 +31,6 @@ _LEADING = {"root": ROOT, "builds": BUILDS, "online": CHANNELS}
 """The role that says which keys a kind has. Its keys change first: those of snapshot and timestamp after `channels`."""
 
 _ROOT_NAMES = {"root": (ROOT, TARGETS), "online": (SNAPSHOT, TIMESTAMP)}
-
-_PUBLIC_SIZE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +157,8 @@ def _wanted(pen: Pen, game: str, kind: str, now: KeySet, change: KeyChange) -> K
 
 
 def _checked(public: bytes) -> bytes:
-    if len(public) != _PUBLIC_SIZE:
-        raise BadKeyChange(f"a public key has {_PUBLIC_SIZE} bytes, and not {len(public)}")
+    if len(public) != PUBLIC_SIZE:
+        raise BadKeyChange(f"a public key has {PUBLIC_SIZE} bytes, and not {len(public)}")
     return public
 
 

@@ -27,8 +27,8 @@ UNNAMED = dict(re.findall(r"^\| ([^|`]+?) \| (\d+) \| ", PAGE, re.MULTILINE))
 UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "s": 1, "ns": 1, "days": 24 * 60 * 60}
 
 CORE = ("chunkstore", "manifest", "delta", "publisher", "client")
-NO_LIMITS = {"VERSION", "FORMAT", "EXECUTABLE", "READ", "WRITE", "O_BINARY"}
-"""Public numbers that bound nothing: versions, a bit, how files are opened."""
+NO_LIMITS = {"VERSION", "FORMAT", "EXECUTABLE", "READ", "WRITE", "O_BINARY", "PUBLIC_SIZE"}
+"""Public numbers that bound nothing: versions, a bit, how files are opened, how long a key is."""
 
 PROBES: dict[str, Callable[[int], object]] = {
     "characters of the name of a game, depot, channel or scope": lambda count: check_name("a" * count, "game"),
