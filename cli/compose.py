@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from chunkstore.errors import Refused
 from chunkstore.opening import open_store
 from chunkstore.oserrors import leaf_for
+from chunkstore.scratch import scratch_folder
 from chunkstore.store import ObjectStore, ReadOnly
 from chunkstore.stores.memory import MemoryStore
 from chunkstore.wrappers.dry import DryStore
@@ -83,8 +83,8 @@ def reading(run: Run, location: str | None = None, *, accept_stale: bool = False
     """
     store, folder = _store(run, location)
     try:
-        with TemporaryDirectory(prefix="lading-") as scratch:
-            looking = partial(_contact, run, Contact(confirm=_whoever, scratch=Path(scratch)))
+        with scratch_folder() as scratch:
+            looking = partial(_contact, run, Contact(confirm=_whoever, scratch=scratch))
             opened = _opened(run, store, folder, looking, accept_stale=accept_stale)
             _ = opened.registry.registry_id
             yield opened
@@ -140,13 +140,13 @@ def writing(
             else:
                 keyring_of(run, registry_id.hex()).make_registry_key()
             init_store(store, registry_id, static=static)
-        with TemporaryDirectory(prefix="lading-") as scratch:
+        with scratch_folder() as scratch:
 
             def looking(game: str) -> Contact:
                 # Whoever signs remembers what it was on top of, and signs no older state that is put in its place.
                 registry = opened.registry.registry_id
                 signs = not dry_run and (keyring_of(run, registry).folder / game).is_dir()
-                home = None if signs else Path(scratch)
+                home = None if signs else scratch
                 return _contact(run, Contact(confirm=_whoever, scratch=home, registry=registry), game)
 
             used = DryStore(store) if dry_run else store
@@ -166,11 +166,11 @@ def rehearsing(run: Run, pen: Pen, game: str) -> Iterator[Pen]:
     store = MemoryStore(run.clock)
     for entry in pen.store.list(game_prefix(game)):
         store.put(entry.key, pen.store.get(entry.key, limit=entry.size).data)
-    with TemporaryDirectory(prefix="lading-") as scratch:
+    with scratch_folder() as scratch:
         held, pin = [*pen.keyring.keys(game)], pen.keyring.pin(game)
         if registry := pen.keyring.registry_key():
             held.append(registry)
-        copy = Keyring(Path(scratch) / "keys", pen.keyring.passphrase)
+        copy = Keyring(scratch / "keys", pen.keyring.passphrase)
         copy.add((pen.keyring.document(key) for key in held), {game: pin} if pin else None)
         yield replace(pen, store=store, keyring=copy)
 

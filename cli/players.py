@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from chunkstore.scratch import scratch_folder
 from cli.allocator import keep_buffers
 from cli.call import Run
 from cli.compose import Entangled, Opened, playing
@@ -47,8 +47,8 @@ def engine(run: Run, folder: Path, *, accept_stale: bool = False, dry_run: bool 
         contact = Contact(recorded=recorded, confirm=_telling(run))
     else:
         contact = Contact(pin, recorded, confirm=_asking(run))
-    with TemporaryDirectory(prefix="lading-") as scratch:
-        contact = replace(contact, scratch=Path(scratch) if dry_run else None)
+    with scratch_folder() as scratch:
+        contact = replace(contact, scratch=scratch if dry_run else None)
         with _over(run, folder, None, contact, accept_stale) as over:
             yield over
 

@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -252,6 +251,7 @@ def restore(run: Run, file: Path, dry_run: bool) -> Outcome:
 
     Keys that are here already stay; nothing is written over another key.
     """
+    from chunkstore.scratch import scratch_folder
     from cli import compose
     from cli.files import read_small
     from cli.keyrings import passphrase
@@ -266,8 +266,8 @@ def restore(run: Run, file: Path, dry_run: bool) -> Outcome:
     given = passphrase(run)
     if given is None:
         raise PassphraseWrong("the backup cannot be opened without its passphrase", where=str(file))
-    with TemporaryDirectory(prefix="lading-") as scratch:
-        found = unseal(Keyring(Path(scratch) / "keys") if dry_run else keyring, data, given)
+    with scratch_folder() as scratch:
+        found = unseal(Keyring(scratch / "keys") if dry_run else keyring, data, given)
     if not dry_run:
         keyring.mark_backed_up(found)
     said = f"{'Would put' if dry_run else 'Put'} {counted(len(found), 'key')} into {keyring.folder}."

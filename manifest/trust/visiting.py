@@ -8,9 +8,9 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from chunkstore.errors import Corrupt
+from chunkstore.scratch import scratch_folder
 from chunkstore.store import ObjectReader
 from manifest.trust.fetcher import MetadataFetcher
 from manifest.trust.folder import TrustFolder
@@ -51,8 +51,8 @@ class Visitor:
             error.data["expires"] = int(self._first_expiry(self._folder.metadata))
             if not accept_stale:
                 raise
-        with TemporaryDirectory() as copy:
-            return self._walk_back(Path(copy) / "metadata", moment, bins)
+        with scratch_folder() as copy:
+            return self._walk_back(copy / "metadata", moment, bins)
 
     def _verified(self, metadata: Path, at: float, moment: float, bins: Collection[str]) -> Walked:
         steps = Walk(self._folder.about.binding.game, self._fetcher, metadata, self._folder.root(), at)
