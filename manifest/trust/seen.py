@@ -123,4 +123,7 @@ class MetadataRollback(Corrupt):
 
     code = "metadata-rollback"
     default_cause = "A copy of the store lags behind, or somebody serves an old state on purpose."
-    default_next = "Nothing was changed. Try again later or another copy of the store; tell the publisher if it stays."
+    default_next = (
+        "Nothing was changed. Try again later or another copy of the store; tell the publisher if it stays. "
+        "For a publisher whose store came back from a copy docs/keys.md has the way."
+    )

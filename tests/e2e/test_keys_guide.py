@@ -35,6 +35,7 @@ AFTERWARDS = {
     "Change keys": NOTHING_NEW,
     "One key of several is lost": NOTHING_NEW,
     "All root keys are lost": NOT_BELIEVED,
+    "The store came back from a copy": NEW_BUILD,
     "Expiry": NOTHING_NEW,
     "What a launcher has to know": NOTHING_NEW,
 }
@@ -156,6 +157,24 @@ def test_the_second_key_stops_a_thief(desk: Desk) -> None:
     for block in setting_up:
         desk.type(block)
     assert desk.run("lading update before --exit-code", PLAYER).exit == NOTHING_NEW
+
+
+def test_players_and_publisher_go_on_after_the_store_came_back_from_a_copy(desk: Desk) -> None:
+    """Without the last section they would not: what they have seen is newer."""
+    copying, going_on = SECTIONS["The store came back from a copy"]
+    desk.type(copying)
+    desk.type(f"# on a {PLAYER}\nlading install mygame --into before --store /srv/games --trust first-use\n")
+    assert desk.run("lading build list mygame --store /srv/games", "studio").exit == 0
+    *coming_back, forgetting, rotating, publishing = commands(going_on)
+    for command in coming_back:
+        desk.type(f"{command}\n")
+    for refused in (rotating, publishing):
+        assert desk.json("studio", refused)["error"]["code"] == "metadata-rollback"
+    write(desk.home / "build", {"readme.txt": b"three"})
+    for command in (forgetting, rotating, publishing):
+        desk.type(f"{command}\n")
+    desk.type(f"# on a {PLAYER}\nlading update before\n")
+    assert (desk.home / "before" / "readme.txt").read_text() == "three"
 
 
 def test_no_root_key_is_left_where_it_was_taken_away(desk: Desk) -> None:
