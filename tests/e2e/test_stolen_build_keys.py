@@ -248,14 +248,16 @@ def test_a_build_whose_number_is_the_last_is_taken_back(alone: Cast) -> None:
     studio.say("key", "rotate", GAME)
     player.update()
     assert player.has == "two"
-    assert studio.publish("three")["build"] == 3
+    assert [studio.publish(text)["build"] for text in ("three", "four")] == [3, 4]
     player.update()
-    assert player.has == "three"
-    old = alone.keep("old")
-    studio.publish("four")
+    assert player.has == "four"
+    kept = alone.keep("kept")
+    forge = alone.thief(studio, "online").tools()
+    forge.target(CHANNELS, "channels/stable")["build"] = 2
+    forge.serve([CHANNELS])
+    assert player.refuses() == (6, "rollback-refused")
+    alone.put_back(kept)
+    studio.say("key", "rotate", GAME, "--role", "online")
+    studio.publish("five")
     player.update()
-    studio.say("channel", "set", GAME, "stable", "--build", "3")
-    assert player.update()["build"] == 3
-    player.forget()
-    player.store = str(old)
-    assert player.finds_nothing_new()
+    assert player.has == "five"
