@@ -10,8 +10,7 @@ import numpy as np
 from client.resolve import DepotContent, read_depot
 from delta.changes import Changes, compare, forecast
 from manifest.documents import Build, DepotMissing
-from manifest.model import Manifest
-from manifest.payload import decode_manifest
+from manifest.placed import read_manifest
 from manifest.registry import RegistryReader
 from manifest.union import unite
 
@@ -55,9 +54,7 @@ def _one(registry: RegistryReader, scope: str, before: Build, after: Build, name
     if old_ref == new_ref:
         return Forecast(Changes([], [], [], []), 0, 0, 0)
     nothing = unite([]).manifest
-    old: Manifest = nothing
-    if old_ref is not None:
-        old = decode_manifest(registry.manifest(scope, old_ref.manifest, old_ref.payload_size))
+    old = nothing if old_ref is None else read_manifest(registry, scope, old_ref)
     if new_ref is None:
         return Forecast(compare(old, nothing), 0, 0, 0)
     new: DepotContent = read_depot(registry, scope, new_ref)

@@ -12,8 +12,7 @@ from chunkstore.columns import Column
 from chunkstore.idtable import IdTable
 from manifest.bare import BareRegistry
 from manifest.documents import DepotRef, GameState
-from manifest.payload import decode_manifest
-from manifest.placed import read_placement
+from manifest.placed import read_manifest, read_placement
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,7 @@ class _Count:
                 self._refs[ref.manifest] = ref
 
     def _read(self, name: str, ref: DepotRef) -> None:
-        manifest = decode_manifest(self._registry.manifest(self._scope, name, ref.payload_size))
+        manifest = read_manifest(self._registry, self._scope, ref)
         placement = read_placement(self._registry, self._scope, name, manifest)
         self.packs.update(placement.pack_id(number).hex() for number in range(len(placement.packs)))
         rows, fresh = self._table.add(manifest.chunk_ids)

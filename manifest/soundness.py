@@ -38,8 +38,8 @@ from manifest.keys import (
     timestamp_key,
 )
 from manifest.model import BadManifest, Manifest
-from manifest.payload import UnknownFeature, decode_manifest
-from manifest.placed import read_placement
+from manifest.payload import UnknownFeature
+from manifest.placed import is_as_promised, read_manifest, read_placement
 from manifest.trust.bundle import MAX_CONTAINER, BadBundle, decode_bundle
 from manifest.trust.inspection import misfits
 from manifest.trust.refusals import BadMetadata
@@ -245,9 +245,8 @@ class _Check:
 
 def _manifest(registry: BareRegistry, scope: str, ref: DepotRef) -> Manifest:
     """The manifest. Raises `BadManifest` unless it holds what the build's document promises."""
-    manifest = decode_manifest(registry.manifest(scope, ref.manifest, ref.payload_size))
-    found = (len(manifest.paths), len(manifest.chunk_ids), manifest.installed_size)
-    if found != (ref.files, ref.chunks, ref.installed_size):
+    manifest = read_manifest(registry, scope, ref)
+    if not is_as_promised(manifest, ref):
         raise BadManifest("the manifest has other counts or sizes than its build says")
     return manifest
 

@@ -15,7 +15,7 @@ from chunkstore.store import Conflict
 from manifest.documents import Build, DepotRef, GameState
 from manifest.model import Manifest
 from manifest.paths import check_union
-from manifest.payload import decode_manifest
+from manifest.placed import read_manifest
 from manifest.registry import RegistryWriter
 from manifest.trust.refusals import SignaturesMissing
 from publisher.candidates import Candidate, Release, is_free, seal_candidate
@@ -157,7 +157,7 @@ def _check_together(
     for name, ref in depots.items():
         if name == candidate.depot or not platforms_meet(ref.platform, candidate.ref.platform):
             continue
-        other = decode_manifest(registry.manifest(state.scope, ref.manifest, ref.payload_size))
+        other = read_manifest(registry, state.scope, ref)
         check_union([*trees, (name, other.paths, other.kinds.tolist())])
 
 

@@ -11,8 +11,7 @@ from delta.diff import make_diff
 from manifest.documents import GameState
 from manifest.heads import DiffRef, Head
 from manifest.model import Manifest
-from manifest.payload import decode_manifest
-from manifest.placed import read_placement
+from manifest.placed import read_manifest, read_placement
 from manifest.registry import RegistryWriter
 from publisher.known import UNREADABLE
 from publisher.sealed import Sealed
@@ -85,7 +84,5 @@ def _is_wanted(distance: int) -> bool:
 
 
 def _read_manifest(registry: RegistryWriter, state: GameState, name: str) -> Manifest:
-    size = next(
-        ref.payload_size for build in state.builds.values() for ref in build.depots.values() if ref.manifest == name
-    )
-    return decode_manifest(registry.manifest(state.scope, name, size))
+    refs = (ref for build in state.builds.values() for ref in build.depots.values())
+    return read_manifest(registry, state.scope, next(ref for ref in refs if ref.manifest == name))

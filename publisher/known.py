@@ -18,8 +18,8 @@ from chunkstore.idtable import IdTable
 from chunkstore.packs import PackIndex
 from chunkstore.placements import Placement, join
 from manifest.documents import DepotRef, GameState
-from manifest.payload import UnknownFeature, decode_manifest
-from manifest.placed import read_placement
+from manifest.payload import UnknownFeature
+from manifest.placed import read_manifest, read_placement
 from manifest.registry import RegistryWriter
 
 UNREADABLE = (Corrupt, NotFound, NewerFormat, UnknownFeature)
@@ -117,7 +117,7 @@ def load_known(
                 wanted.update((ref.manifest, ref) for ref in game.builds[number].depots.values())
     for name, ref in wanted.items():
         try:
-            manifest = decode_manifest(registry.manifest(state.scope, name, ref.payload_size))
+            manifest = read_manifest(registry, state.scope, ref)
             placement = read_placement(registry, state.scope, name, manifest)
         except UNREADABLE:
             continue

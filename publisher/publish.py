@@ -23,7 +23,8 @@ from manifest.documents import MAX_INLINE_NOTES, Build, GameMissing, GameState
 from manifest.events import NullSink, Phase, WarningEvent
 from manifest.kinds import Kind
 from manifest.model import Manifest
-from manifest.payload import decode_manifest, encode_manifest
+from manifest.payload import encode_manifest
+from manifest.placed import read_manifest
 from manifest.registry import RegistryWriter
 from manifest.trust.keyplan import KeyPlan
 from manifest.trust.refusals import SignaturesMissing
@@ -311,8 +312,7 @@ class _Publish:
         if self.before is None:
             return None
         try:
-            payload = self.world.registry.manifest(self.state.scope, self.before.manifest, self.before.payload_size)
-            return decode_manifest(payload)
+            return read_manifest(self.world.registry, self.state.scope, self.before)
         except (Corrupt, NotFound) as error:
             self.world.sink.emit(WarningEvent(error.code, error.message, error.where, "Every file is read again."))
             return None

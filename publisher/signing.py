@@ -7,7 +7,7 @@ from delta.changes import Changes, compare
 from manifest.documents import Build, GameState
 from manifest.events import WarningEvent
 from manifest.payload import decode_manifest
-from manifest.placed import read_placement
+from manifest.placed import is_as_promised, read_manifest, read_placement
 from manifest.registry import RegistryReader, RegistryWriter
 from manifest.trust.refusals import SignaturesMissing
 from publisher.candidates import Candidate, live_as, read_candidate
@@ -43,8 +43,7 @@ def read_sealed(registry: RegistryReader, state: GameState, candidate: Candidate
     """The candidate's manifest. Raises `CandidateUnusable` if it is not what the candidate says."""
     ref = candidate.ref
     manifest = decode_manifest(payload := registry.manifest(state.scope, ref.manifest, ref.payload_size))
-    found = (len(manifest.paths), len(manifest.chunk_ids), manifest.installed_size)
-    if found != (ref.files, ref.chunks, ref.installed_size):
+    if not is_as_promised(manifest, ref):
         raise CandidateUnusable("the candidate and its manifest disagree about their counts", where=state.game)
     return Sealed(candidate.depot, ref, manifest, payload, None)
 
@@ -56,8 +55,7 @@ def changes_of(registry: RegistryReader, state: GameState, candidate: Candidate)
     before = parent.depots.get(candidate.depot) if parent else None
     if before is None:
         return Changes(list(sealed.manifest.paths), [], [], [])
-    old = decode_manifest(registry.manifest(state.scope, before.manifest, before.payload_size))
-    return compare(old, sealed.manifest)
+    return compare(read_manifest(registry, state.scope, before), sealed.manifest)
 
 
 def _check_stored(registry: RegistryWriter, state: GameState, sealed: Sealed) -> None:

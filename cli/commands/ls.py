@@ -29,14 +29,14 @@ def ls(run: Run, game: str, path: str | None, depots: tuple[str, ...]) -> Outcom
     from cli import compose
     from cli.selectors import build_of, depots_of
     from client.reading import FileMissing
-    from manifest.payload import decode_manifest
+    from manifest.placed import read_manifest
 
     rows: list[dict[str, Any]] = []
     with compose.reading(run) as opened:
         state, build = build_of(opened.registry, game)
         for name in depots_of(build, depots):
             ref = build.depots[name]
-            manifest = decode_manifest(opened.registry.manifest(state.scope, ref.manifest, ref.payload_size))
+            manifest = read_manifest(opened.registry, state.scope, ref)
             rows += [{"depot": name, **row} for row in _rows(manifest, (path or "").strip("/"))]
     if path and not rows:
         raise FileMissing(f"the build has nothing under {path!r:.300}")
