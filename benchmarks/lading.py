@@ -24,9 +24,20 @@ def program() -> str:
     return found
 
 
+_PLAYERS = {"install", "update", "verify"}
+
+
+def memory(home: Home) -> Path:
+    """What the player's machine remembers: whom it trusts, and what it saw last."""
+    return home.private / "player"
+
+
 def command(home: Home, *words: object) -> Command:
-    environment = {"LADING_STATE_DIR": str(home.private)}
-    return Command([program(), "--json", *map(str, words)], env=environment, python=True)
+    """A command of the publisher or of a player, who has a machine of their own and meets the game there."""
+    player = words[0] in _PLAYERS
+    environment = {"LADING_STATE_DIR": str(memory(home) if player else home.private / "publisher")}
+    trust = ["--trust", "first-use"] if words[0] == "install" else []
+    return Command([program(), "--json", *map(str, words), *trust], env=environment, python=True)
 
 
 def create(home: Home) -> None:
