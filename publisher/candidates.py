@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
-from itertools import count
 
 from chunkstore.errors import Corrupt
 from chunkstore.ids import digest_of, hex_to_digest
@@ -31,6 +30,9 @@ from manifest.documents import (
 from manifest.events import EventSink, WarningEvent
 from manifest.names import check_name, check_version
 from manifest.registry import RegistryWriter
+
+_AHEAD = 1_000_000
+"""Candidates that may wait at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def seal_candidate(registry: RegistryWriter, state: GameState, candidate: Candid
     for number in numbers_above(state):
         if is_free(state, candidate.release, number) and registry.seal(state.game, number, data):
             return number
-    raise RuntimeError("unreachable: numbers do not end")
+    raise RuntimeError("unreachable: no store holds so many candidates")
 
 
 def read_candidate(registry: RegistryWriter, game: str, number: int) -> Candidate:
@@ -176,13 +178,17 @@ def is_of(build: Build, candidate: Candidate) -> bool:
     )
 
 
-def numbers_above(state: GameState) -> Iterator[int]:
-    """All numbers above the builds that were not withdrawn. A thief's may have been the last that there can be."""
-    return count(max((number for number, build in state.builds.items() if not build.withdrawn), default=0) + 1)
+def numbers_above(state: GameState) -> range:
+    """The numbers that new builds may take, above those that were not withdrawn: a thief's may have been the last one.
+
+    They end, for whoever can store a candidate chooses the number that its signer then would use up.
+    """
+    first = max((number for number, build in state.builds.items() if not build.withdrawn), default=0) + 1
+    return range(first, first + _AHEAD)
 
 
 def is_free(state: GameState, release: Release, number: int) -> bool:
     """Whether a new build may have this number: above the live ones, and neither number nor label of any other."""
-    if number < next(numbers_above(state)) or number in state.builds:
+    if number not in numbers_above(state) or number in state.builds:
         return False
     return release.version is not None or all(build.version != str(number) for build in state.builds.values())

@@ -10,7 +10,7 @@ from manifest.payload import decode_manifest
 from manifest.placed import is_as_promised, read_manifest, read_placement
 from manifest.registry import RegistryReader, RegistryWriter
 from manifest.trust.refusals import SignaturesMissing
-from publisher.candidates import Candidate, live_as, read_candidate
+from publisher.candidates import Candidate, live_as, numbers_above, read_candidate
 from publisher.commit import Commit, commit, parent_build
 from publisher.diffs import write_diffs
 from publisher.sealed import Sealed
@@ -30,6 +30,13 @@ def sign_candidate(registry: RegistryWriter, game: str, number: int) -> tuple[Ga
     candidate = read_candidate(registry, game, number)
     if build := live_as(state, number, candidate):
         return state, build, False
+    if number > numbers_above(state)[-1]:
+        raise CandidateUnusable(
+            f"no publish gives the number {number}",
+            where=game,
+            cause="Somebody who can write to the store put the candidate there, to use up all numbers.",
+            next="Do not sign it. Find out who wrote it, and delete the object.",
+        )
     registry.require_keys(state)
     sealed = read_sealed(registry, state, candidate)
     _check_stored(registry, state, sealed)

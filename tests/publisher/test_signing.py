@@ -72,6 +72,16 @@ def test_one_that_was_overtaken_gets_a_new_number_once(machine: Publisher) -> No
     assert sign_candidate(machine.registry, "toy", 4) == (state, build, False)
 
 
+def test_whoever_stores_candidates_does_not_use_up_the_numbers(machine: Publisher) -> None:
+    last = (1 << 53) - 1
+    assert machine.registry.seal("toy", last, machine.registry.candidate("toy", 2))
+    with pytest.raises(CandidateUnusable, match="number"):
+        sign_candidate(machine.registry, "toy", last)
+    assert sign_candidate(machine.registry, "toy", 2)[1].number == 2
+    write(machine.folder, {"a.txt": "three"})
+    assert machine.publish().number == 3
+
+
 def test_without_keys_nothing_is_written(machine: Publisher) -> None:
     stranger = replace(machine, state=machine.state.parent / "stranger")
     stranger.store = counted = FaultyStore(machine.store, ())
