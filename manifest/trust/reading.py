@@ -118,6 +118,8 @@ class SignedGames:
         with folder.locked():
             seen = folder.seen()
             mark = max(mark, number, seen.channels.get(channel, 0))
+            if number < mark and self._allows(state, number) > self._allows(state, mark):
+                mark = number  # a build that was taken back is no measure once its players have one that allows less
             if mark != seen.channels.get(channel):
                 folder.save(replace(seen, channels={**seen.channels, channel: mark}))
 

@@ -93,7 +93,7 @@ def advance(seen: Seen, found: Mapping[str, RoleFound], root: int, state: GameSt
         versions[role] = Mark(now.version, now.signers)
     channels = dict(seen.channels)
     if dropped:  # a number that only the lost keys vouched for is no number
-        newest = max((number for number, build in state.builds.items() if not build.withdrawn), default=0)
+        newest = max(state.builds, default=0)
         channels = {name: min(number, newest) for name, number in channels.items()}
     return replace(seen, root=root, versions=versions, channels=channels)
 

@@ -232,7 +232,8 @@ def test_a_game_whose_versions_are_used_up_says_so(alone: Cast) -> None:
     assert player.has == "one"
 
 
-def test_a_build_whose_number_is_the_last_is_taken_back(alone: Cast) -> None:
+@pytest.mark.parametrize("withdrawn_first", [True, False])
+def test_a_build_whose_number_is_the_last_is_taken_back(alone: Cast, withdrawn_first: bool) -> None:
     """Numbers go on where they were, and what players saw of the thief's build counts no more."""
     studio, player, thief = alone.studio(), alone.player(), everything_stolen(alone)
     forge = thief.tools()
@@ -244,9 +245,10 @@ def test_a_build_whose_number_is_the_last_is_taken_back(alone: Cast) -> None:
     forge.serve([BUILDS, CHANNELS])
     assert player.update()["build"] == ENDLESS
 
-    studio.say("build", "withdraw", f"{GAME}@#{ENDLESS}")
-    studio.say("key", "rotate", GAME)
-    player.update()
+    steps = (["build", "withdraw", f"{GAME}@#{ENDLESS}"], ["key", "rotate", GAME])
+    for step in steps if withdrawn_first else reversed(steps):
+        studio.say(*step)
+        player.update()
     assert player.has == "two"
     assert [studio.publish(text)["build"] for text in ("three", "four")] == [3, 4]
     player.update()
