@@ -152,7 +152,7 @@ def withdraw(run: Run, game: str, dry_run: bool, exit_code: bool) -> Outcome:
         except SignaturesMissing as missing:
             what = f"{'Would sign' if dry_run else 'Signed'} the withdrawal of {_name(before, found)}"
             return waits(missing, {"game": before.game, **build_row(before, found)}, what)
-    done = ("Would withdraw" if dry_run else "Withdrew") if changed else "Nothing to do for the withdrawn"
+    done = ("Would withdraw" if dry_run else "Withdrew") if changed else "Nothing to do, withdrawn before:"
     moved = [channel_row(state, each) for each in state.channels.values() if each != before.channels.get(each.name)]
     return Outcome(
         result={

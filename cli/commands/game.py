@@ -54,8 +54,9 @@ def create(
         state, created = create_game(opened.registry, game, scope, plan, dry_run=dry_run)
         made = created and not dry_run
         keys = new_keys(opened.registry, game) if made else {}
-    done = ("Would make" if dry_run else "Made") if created else "There is already"
-    text = f"{done} the game {state.game} in the scope {state.scope}."
+    there = f"The game {state.game} is there already"
+    done = f"{'Would make' if dry_run else 'Made'} the game {state.game}" if created else there
+    text = f"{done}, in the scope {state.scope}."
     return Outcome(
         result={"game": state.game, "scope": state.scope, "created": created, **keys},
         text="\n".join([text, new_keys_text(game, keys)]) if keys else text,

@@ -237,8 +237,8 @@ def backup(run: Run, games: tuple[str, ...], file: Path, dry_run: bool) -> Outco
         write_new(file, data, mode=0o600)
         keyring.mark_backed_up(saved)
     lines = [f"{'Would save' if dry_run else 'Saved'} {counted(len(saved), 'key')} of {', '.join(wanted)} in {file}."]
-    lines += [f"Not in it, for a command signs: {each.role} of {each.game}" for each in held if each.command]
-    lines.append("Keep it where this machine's end is not its end, and the passphrase elsewhere.")
+    lines += [f"Not in it, because a command signs: {each.role} of {each.game}" for each in held if each.command]
+    lines.append("Keep it on another medium than this machine's, and the passphrase elsewhere again.")
     return Outcome({"file": str(file), "games": wanted, "keys": [key_row(each) for each in saved]}, "\n".join(lines))
 
 

@@ -134,7 +134,7 @@ def _check_key(keyid: str, key: Signed) -> None:
         raise BadDocument("a key is listed under an id that is not its own")
     y = int.from_bytes(bytes.fromhex(public), "little") % 2**255
     if y >= _PRIME or y in _WEAK:
-        raise BadDocument("a key is none that anybody could have made by chance")
+        raise BadDocument("a key is a point of small order, for which anybody can sign")
 
 
 def _check_quorum(row: Any, keys: Signed) -> dict[str, Any]:

@@ -36,8 +36,11 @@ class MetadataExpired(Corrupt):
     """The newest metadata that is served is past its date."""
 
     code = "metadata-expired"
-    default_cause = "Nobody renewed the signatures in time, or an old copy is served to keep updates back."
-    default_next = "Try again later, or install what is there with --accept-stale if you know why it is old."
+    default_cause = "Nobody renewed the signatures in time, or an old copy is served to hold updates back."
+    default_next = (
+        "Try again later, or install what is there with --accept-stale if you know why it is old. "
+        "Its publisher runs `lading store refresh STORE --accept-stale`."
+    )
 
 
 class BadSignature(Corrupt):

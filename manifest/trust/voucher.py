@@ -54,7 +54,7 @@ def read_voucher(data: bytes, game: str, pin: RegistryPin, moment: float, where:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, _CONTEXT + canonical_json(value["signed"]))
         voucher = _voucher(value["signed"])
     except InvalidSignature as error:
-        raise BadVoucher("the signature of the voucher does not fit", where=where) from error
+        raise BadVoucher("the signature of the voucher is not that of the registry's key", where=where) from error
     except (BadDocument, BadPin, KeyError, ValueError, TypeError) as error:
         raise BadVoucher("the voucher is malformed", where=where) from error
     if voucher.game != game:
