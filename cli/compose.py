@@ -79,7 +79,7 @@ def reading(run: Run, location: str | None = None, *, accept_stale: bool = False
     """The store at `location`, or that the settings name, for a command that looks at it.
 
     A game that is not trusted on this machine is believed for this once, with `accept_stale` also after it expired.
-    Raises `NotAStore`, `NewerStore`, usage if none is named.
+    Raises `NotAStore`, `NewerStore`, and `Usage` if none is named.
     """
     store, folder = _store(run, location)
     try:
@@ -229,7 +229,7 @@ def _opened(
 def keyring_meant(run: Run) -> Keyring:
     """The keys of the registry of the store that the settings name, else those of the only one on this machine.
 
-    Raises usage if that does not say which.
+    Raises `Usage` if that does not say which.
     """
     if run.settings.store is not None:
         with reading(run) as opened:

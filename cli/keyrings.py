@@ -48,7 +48,7 @@ def passphrase(run: Run) -> bytes | None:
 def new_passphrase(run: Run, purpose: str) -> bytes:
     """What a key or a backup is to be opened with from now on; somebody who types it types it twice.
 
-    Raises `PassphraseWrong` if they do not agree, usage if there is none.
+    Raises `PassphraseWrong` if they do not agree, `Usage` if there is none.
     """
     given = _given(run)
     if given is None and run.ask_secret is not None:

@@ -89,7 +89,7 @@ def trusted_by(run: Run, pin: RootPin) -> TrustFolder:
 
 
 def the_only(run: Run, found: Sequence[TrustFolder]) -> TrustFolder:
-    """The one that is meant: there is but one, or --trust names it. Raises usage."""
+    """The one that is meant: there is but one, or --trust names it. Raises `Usage`."""
     chosen = run.configuration.flag("trust")
     left = [each for each in found if chosen in (None, str(each.about.pin), f"sha256:{each.about.pin.digest}")]
     if len(left) != 1:
