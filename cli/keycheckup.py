@@ -129,10 +129,10 @@ def _lapses(now: float, game: str, known: _Known) -> Iterator[Concern]:
         kind = KEYS_OF[kind_of(role)]
         if ends - now > _AHEAD[kind] or (kind == "online" and not known.live):
             continue
-        when = "has expired" if ends <= now else f"expires in {duration(ends - now)}"
-        yield Concern(
-            f"{role} of {game} {when} ({day(ends)})", f"Run `lading store refresh` where the {kind} keys are."
-        )
+        expired = ends <= now
+        when = "has expired" if expired else f"expires in {duration(ends - now)}"
+        words = "lading store refresh --accept-stale" if expired else "lading store refresh"
+        yield Concern(f"{role} of {game} {when} ({day(ends)})", f"Run `{words}` where the {kind} keys are.")
     if known.live and known.static and (age := now - signed_at(known.metadata)) > _REFRESHED_WITHIN:
         yield Concern(
             f"the signatures of {game} were renewed {duration(age)} ago, and no server does it",

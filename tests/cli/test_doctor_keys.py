@@ -119,6 +119,15 @@ def test_roles_that_expire(studio: Machine, days: int, expiring: set[str], expir
     assert (roles(found, " expires in "), roles(found, " has expired ")) == (expiring, expired)
 
 
+def test_what_doctor_advises_renews_what_has_expired(studio: Machine) -> None:
+    studio.clock.advance(401 * DAY)
+    checks = studio.result("doctor", "--store", STORE)["checks"]
+    advice = [row["next"] for row in checks if " has expired " in row["detail"]]
+    assert len(advice) == len([row for row in advice if "`lading store refresh --accept-stale`" in row]) == 3
+    studio.result("store", "refresh", STORE, "--accept-stale")
+    assert said(studio, "--store", STORE) == NOTHING
+
+
 def test_what_others_renew_is_not_judged_by_an_old_look(studio: Machine) -> None:
     studio.clock.advance(1006 * DAY)
     assert roles(said(studio), " expire") == {"root", "targets", "builds"}
