@@ -166,7 +166,7 @@ class BareRegistry(BareReader):
 
     def newest(self, game: str) -> GameState:
         """As `whole`, for whoever changes keys: an interrupted change may have left a root that nothing followed."""
-        return self._games.newest(game)
+        return self._found(self._games.newest, game)
 
     def games(self) -> list[str]:
         keys = [entry.key.split("/") for entry in self.store.list(GAMES)]

@@ -133,6 +133,13 @@ def test_a_game_that_fails_does_not_keep_the_others(studio: Machine) -> None:
     ]
 
 
+def test_a_game_whose_pointer_is_lost_is_no_game_of_other_stores(studio: Machine) -> None:
+    Path(STORE, "tuf", "toy", "timestamp.json").unlink()
+    done = studio("store", "refresh", STORE)
+    assert (done.exit, done.document["error"]["code"]) == (6, "pointer-lost")
+    assert [row["error"] for row in done.document["result"]["games"]] == [None, "pointer-lost"]
+
+
 def test_what_expired_is_renewed_by_who_accepts_it(studio: Machine, tmp_path: Path) -> None:
     studio.clock.advance(500 * DAY)
     assert studio.refused("store", "refresh", STORE) == (6, "metadata-expired")
