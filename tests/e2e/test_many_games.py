@@ -19,6 +19,7 @@ from tests.kit.command import lading
 from tests.kit.game import Entry, noise
 from tests.kit.rig import GAME, Rig
 from tests.kit.source import write
+from tests.kit.stores import copy_of
 
 GAMES = 10_000
 
@@ -51,11 +52,9 @@ def crowded(first: Rig, tmp_path: Path) -> Rig:
 
 
 def copied(rig: Rig, folder: Path) -> Rig:
+    """With random bytes that begin anew: two copies that do the same store the same."""
     shutil.copytree(rig.folder, folder)
-    copy = Rig(folder, clock=FakeClock(rig.clock.now()))
-    for entry in rig.store.list(""):
-        copy.store.put(entry.key, rig.store.get(entry.key, limit=entry.size).data)
-    return copy
+    return Rig(folder, store=copy_of(rig.store, rig.clock), clock=FakeClock(rig.clock.now()))
 
 
 def publish(rig: Rig, version: int, store: ObjectStore, game: str = GAME) -> None:

@@ -16,6 +16,7 @@ from tests.kit.forge import Forge
 from tests.kit.machines import Machine
 from tests.kit.rig import snapshot
 from tests.kit.source import write
+from tests.kit.stores import objects_in
 
 GAME = "toy"
 DAY = 24 * 60 * 60
@@ -60,9 +61,9 @@ class Person(Machine):
 
     def cannot(self, *words: str) -> Refusal:
         """How a command on the store is refused; the store stays as it was."""
-        before = contents(Path(self.store))
+        before = objects_in(Path(self.store))
         refused = self.refused(*words, "--store", self.store)
-        assert contents(Path(self.store)) == before
+        assert objects_in(Path(self.store)) == before
         return refused
 
     def publish(self, text: str, *words: str, game: str = GAME, depot: str = "main") -> dict:
@@ -176,9 +177,3 @@ class Cast:
     def _of(self, name: str) -> dict:
         home = self.folder / name
         return {"home": home, "state": home / "state", "clock": self.clock, "store": str(self.store)}
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """All objects of a store in a folder."""
-    files = (path for path in folder.rglob("*") if path.is_file() and ".tmp" not in path.parts)
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}

@@ -11,6 +11,7 @@ import pytest
 
 from tests.kit.command import Finished, Lading
 from tests.kit.source import write
+from tests.kit.stores import objects_in
 
 KEYS = ("root", "builds", "online")
 
@@ -65,8 +66,7 @@ class Person:
         return build
 
     def objects(self) -> dict[str, bytes]:
-        files = (path for path in self.store.rglob("*") if path.is_file() and ".tmp" not in path.parts)
-        return {path.relative_to(self.store).as_posix(): path.read_bytes() for path in files}
+        return objects_in(self.store)
 
     def keys(self) -> dict[str, list[Path]]:
         """The key files of the game by kind."""

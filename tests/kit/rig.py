@@ -38,6 +38,7 @@ from publisher.world import World
 from tests.kit.clock import FakeClock
 from tests.kit.game import Entry, write_tree
 from tests.kit.signed import reader_of, registry_of
+from tests.kit.stores import copy_of
 
 GAME = "toy"
 Tree = Mapping[str, Entry]
@@ -95,9 +96,7 @@ class Rig:
     def copy(self, folder: Path) -> Rig:
         """The same store, the same publisher and the same installations, in another folder."""
         shutil.copytree(self.folder, folder, symlinks=True)
-        store = MemoryStore(self.clock)
-        for entry in self.store.list(""):
-            store.put(entry.key, self.store.get(entry.key, limit=1 << 30).data)
+        store = copy_of(self.store, self.clock)
         return Rig(folder, self.average, store, FakeClock(self.clock.now()), self.random_bytes)
 
     def player(self, root: str | Path = "installed", store: ObjectStore | None = None, **how: Any) -> Player:

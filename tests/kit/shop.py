@@ -13,6 +13,7 @@ from tests.kit.command import Finished, Lading, lading
 from tests.kit.game import noise
 from tests.kit.published import hand_over_keys, isolate
 from tests.kit.source import write
+from tests.kit.stores import objects_in
 
 
 class Shop:
@@ -65,5 +66,4 @@ class Shop:
 
     def objects(self) -> dict[str, bytes]:
         """All objects of the store by key."""
-        files = (path for path in self.store.rglob("*") if path.is_file() and ".tmp" not in path.parts)
-        return {path.relative_to(self.store).as_posix(): path.read_bytes() for path in files}
+        return objects_in(self.store)

@@ -23,6 +23,7 @@ from manifest.trust.reading import SignedGames
 from manifest.trust.writing import Pen
 from tests.kit.clock import FakeClock
 from tests.kit.signed import games_of
+from tests.kit.stores import copy_of, objects_of
 
 GAME = "toy"
 REGISTRY = bytes(range(32))
@@ -62,14 +63,11 @@ class SignedGame:
     def copy(self, folder: Path) -> SignedGame:
         """The same, for changes that the original is not to see."""
         shutil.copytree(self.folder, folder)
-        store = MemoryStore(self.clock)
-        for key, data in self.objects().items():
-            store.put(key, data)
-        return SignedGame(folder, store, FakeClock(self.clock.now()))
+        return SignedGame(folder, copy_of(self.store, self.clock), FakeClock(self.clock.now()))
 
     def objects(self) -> dict[str, bytes]:
         """All that lies in the store."""
-        return {entry.key: self.store.get(entry.key, limit=_MEBIBYTE).data for entry in self.store.list("")}
+        return objects_of(self.store)
 
     @property
     def registry(self) -> BareRegistry:

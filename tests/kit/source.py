@@ -23,6 +23,7 @@ from publisher.world import World
 from tests.kit.clock import FakeClock
 from tests.kit.published import hand_over_keys
 from tests.kit.signed import registry_of
+from tests.kit.stores import copy_of
 
 
 def write(folder: Path, files: Mapping[str, bytes | str]) -> Path:
@@ -80,9 +81,7 @@ class Publisher:
         """The same store and the same state of this machine, in another folder; the source is the very same."""
         if self.state.exists():
             shutil.copytree(self.state, home / "state")
-        store = MemoryStore(self.clock)
-        for entry in self.store.list(""):
-            store.put(entry.key, self.store.get(entry.key, limit=1 << 30).data)
+        store = copy_of(self.store, self.clock)
         return Publisher(self.folder, home / "state", store, random=self.random, clock=FakeClock(self.clock.now()))
 
     def _random_bytes(self, count: int) -> bytes:

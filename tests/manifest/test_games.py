@@ -28,6 +28,7 @@ from manifest.trust.writing import UnreadableState
 from tests.kit.clock import FakeClock
 from tests.kit.forge import Forge, overwrite
 from tests.kit.signed import reader_of, registry_of
+from tests.kit.stores import objects_of
 
 REF = DepotRef("ab" * 32, 10, 1, 1, 5)
 MANY = 30
@@ -73,7 +74,7 @@ class Place:
         return Forge(self.store, self.registry().pen.keyring, "game")
 
     def objects(self) -> dict[str, bytes]:
-        return {entry.key: self.store.get(entry.key, limit=1 << 23).data for entry in self.store.list("")}
+        return objects_of(self.store)
 
 
 @pytest.fixture

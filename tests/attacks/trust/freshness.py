@@ -11,7 +11,7 @@ from manifest.keys import game_prefix, metadata_key, timestamp_key
 from manifest.trust.roles import BUILDS, CHANNELS, LADING, SNAPSHOT, TARGETS, TIMESTAMP, build_path
 from manifest.trust.state import bin_of
 from tests.attacks.trust.scene import DAY, INSTALLED, NEWEST, Scene
-from tests.attacks.trust.table import ALL_KEYS, CLOCK, DISK, NOTHING, ONLINE, RIGHT_BUILD, attack
+from tests.attacks.trust.table import ALL_KEYS, CLOCK, DISK, EVERY_ROLE, NOTHING, ONLINE, RIGHT_BUILD, attack
 from tests.kit.clock import FakeClock
 from tests.kit.forge import Forge, overwrite
 from tests.kit.rig import GAME
@@ -80,11 +80,7 @@ def past_expiry(scene: Scene) -> None:
     "metadata of any role that has expired",
     holds=ALL_KEYS,
     answer="metadata-expired",
-    timestamp=TIMESTAMP,
-    snapshot=SNAPSHOT,
-    targets=TARGETS,
-    builds=BUILDS,
-    channels=CHANNELS,
+    **EVERY_ROLE,
 )
 def expired(scene: Scene, role: str) -> None:
     forge = scene.forge()

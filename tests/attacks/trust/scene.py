@@ -32,6 +32,7 @@ from tests.kit.forge import Forge, overwrite
 from tests.kit.game import Entry, noise
 from tests.kit.rig import GAME, Player, Rig
 from tests.kit.signed import games_of
+from tests.kit.stores import filled, objects_of
 from tests.kit.webhost import WebHost, web_host
 
 OTHER = "other"
@@ -95,7 +96,7 @@ class Scene:
     def __post_init__(self) -> None:
         self.rig = _rig(self.folder, self.store, self.clock)
         self.served = self.store
-        self.good = objects(self.store)
+        self.good = objects_of(self.store)
         pin = parse_pin(self.keyring.pin(GAME) or "")
         assert isinstance(pin, RootPin)
         self.pin = pin
@@ -146,7 +147,7 @@ class Scene:
 
     def settle(self) -> None:
         """What the store holds now is good."""
-        self.good = objects(self.store)
+        self.good = objects_of(self.store)
 
     def publish(self) -> None:
         """The publisher brings out another build."""
@@ -162,7 +163,7 @@ class Scene:
 
     def restore(self) -> None:
         """Puts the store back as it was before the attack."""
-        for key in objects(self.store).keys() - self.good.keys():
+        for key in objects_of(self.store).keys() - self.good.keys():
             self.store.delete(key)
         for key, data in self.good.items():
             overwrite(self.store, key, data)
@@ -179,7 +180,7 @@ class Scene:
     def host(self) -> WebHost:
         """A web host that serves what the store holds now; players reach the store by it."""
         root = self.folder / "web"
-        for key, data in objects(self.store).items():
+        for key, data in objects_of(self.store).items():
             (root / key).parent.mkdir(parents=True, exist_ok=True)
             (root / key).write_bytes(data)
         host = self.closing.enter_context(web_host(root))
@@ -188,11 +189,6 @@ class Scene:
         self.served = store
         self.mend = host.behave
         return host
-
-
-def objects(store: ObjectStore) -> dict[str, bytes]:
-    """All that a store holds."""
-    return {entry.key: store.get(entry.key, limit=_LIMIT).data for entry in store.list("")}
 
 
 def set_up(folder: Path) -> dict[str, bytes]:
@@ -210,7 +206,7 @@ def set_up(folder: Path) -> dict[str, bytes]:
         Scene(folder, rig.store, clock, patch, closing).player.install()
     rig.publish(tree(NEWEST))
     shutil.rmtree(folder / "source")
-    return objects(rig.store)
+    return objects_of(rig.store)
 
 
 def scene_of(
@@ -219,9 +215,7 @@ def scene_of(
     """A copy of what `set_up` made, in a folder of its own."""
     clock = FakeClock()
     clock.advance(100)
-    store = MemoryStore(clock)
-    for key, data in content.items():
-        store.put(key, data)
+    store = filled(content, clock)
     shutil.copytree(master, folder, symlinks=True, dirs_exist_ok=True)
     return Scene(folder, store, clock, patch, closing)
 

@@ -11,7 +11,7 @@ from manifest.trust.roles import BUILDS, CHANNELS, LADING, ROOT, SNAPSHOT, TARGE
 from manifest.trust.state import bin_of
 from tests.attacks.trust.forged import forget_diffs, manifest_payload, serve_manifest
 from tests.attacks.trust.scene import NEWEST, OTHER, Scene
-from tests.attacks.trust.table import ALL_KEYS, BUILD_KEYS, NOTHING, ONLINE, RIGHT_BUILD, attack
+from tests.attacks.trust.table import ALL_KEYS, BUILD_KEYS, EVERY_ROLE, NOTHING, ONLINE, RIGHT_BUILD, attack
 from tests.kit.forge import Forge, Hand, compact, overwrite
 from tests.kit.rig import GAME
 
@@ -71,11 +71,7 @@ def _signed_again(scene: Scene, role: str) -> Forge:
     "one bit flipped in the signed bytes",
     holds=NOTHING,
     answer="bad-signature or metadata-mixed",
-    timestamp=TIMESTAMP,
-    snapshot=SNAPSHOT,
-    targets=TARGETS,
-    builds=BUILDS,
-    channels=CHANNELS,
+    **EVERY_ROLE,
 )
 def flipped_content(scene: Scene, role: str) -> None:
     forge = _signed_again(scene, role)
@@ -88,11 +84,7 @@ def flipped_content(scene: Scene, role: str) -> None:
     "one bit flipped in a signature",
     holds=NOTHING,
     answer="bad-signature or metadata-mixed",
-    timestamp=TIMESTAMP,
-    snapshot=SNAPSHOT,
-    targets=TARGETS,
-    builds=BUILDS,
-    channels=CHANNELS,
+    **EVERY_ROLE,
 )
 def flipped_signature(scene: Scene, role: str) -> None:
     forge = _signed_again(scene, role)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from manifest.trust.roles import BUILDS, CHANNELS, SNAPSHOT, TARGETS, TIMESTAMP
 from tests.attacks.trust.scene import Scene
 
 NOTHING = "nothing but the store"
@@ -18,6 +19,9 @@ BUILD_KEYS = "the store, the online key and all build keys"
 ALL_KEYS = "all keys"
 DISK = "the player's disk"
 CLOCK = "the player's clock"
+
+EVERY_ROLE = {role: role for role in (TIMESTAMP, SNAPSHOT, TARGETS, BUILDS, CHANNELS)}
+"""The variants of an attack that is tried on each role but the root."""
 
 RIGHT_BUILD = "no harm"
 """What an attack comes to that changes nothing: the player gets the right build."""
