@@ -132,9 +132,14 @@ def _check_key(keyid: str, key: Signed) -> None:
         raise BadDocument("a key is not an Ed25519 key")
     if hashlib.sha256(canonical_json(plain)).hexdigest() != keyid:
         raise BadDocument("a key is listed under an id that is not its own")
-    y = int.from_bytes(bytes.fromhex(public), "little") % 2**255
-    if y >= _PRIME or y in _WEAK:
+    if is_weak(bytes.fromhex(public)):
         raise BadDocument("a key is a point of small order, for which anybody can sign")
+
+
+def is_weak(public: bytes) -> bool:
+    """Whether anybody can sign for an Ed25519 key, or it is none."""
+    y = int.from_bytes(public, "little") % 2**255
+    return y >= _PRIME or y in _WEAK
 
 
 def _check_quorum(row: Any, keys: Signed) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from chunkstore.errors import Refused
 from manifest.documents import GameState
 from manifest.trust.draft import Draft, KeySet
+from manifest.trust.forms import is_weak
 from manifest.trust.keyfile import PUBLIC_SIZE
 from manifest.trust.keyplan import MAX_KEYS
 from manifest.trust.overview import newest_root
@@ -159,6 +160,12 @@ def _wanted(pen: Pen, game: str, kind: str, now: KeySet, change: KeyChange) -> K
 def _checked(public: bytes) -> bytes:
     if len(public) != PUBLIC_SIZE:
         raise BadKeyChange(f"a public key has {PUBLIC_SIZE} bytes, and not {len(public)}")
+    if is_weak(public):
+        raise BadKeyChange(
+            f"{public.hex()} is no key that could be trusted: anybody can sign for it",
+            cause="It was mistyped, or whoever sent it means harm: readers refuse a game that names such a key.",
+            next="Ask for the public key once more; `lading key new` prints it.",
+        )
     return public
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from chunkstore.clock import Clock
-from chunkstore.errors import LocalProblem
+from chunkstore.errors import Corrupt, LocalProblem
 from chunkstore.store import Conflict, KeyMissing, ObjectStore
 from manifest.documents import (
     BadDocument,
@@ -23,6 +23,7 @@ from manifest.documents import (
 from manifest.keys import bundle_key, metadata_key, timestamp_key
 from manifest.trust.bundle import encode_bundle
 from manifest.trust.draft import Draft
+from manifest.trust.guard import check
 from manifest.trust.keyring import Keyring
 from manifest.trust.partials import adopt_partial, forget_partials, keep_partial
 from manifest.trust.refusals import SignaturesMissing
@@ -135,10 +136,16 @@ def _check_documents(before: GameState, after: GameState) -> None:
 
 
 def _encoded(draft: Draft, role: str) -> bytes:
-    """The file of a role. Raises `UnreadableState` if it is longer than readers take."""
+    """The file of a role. Raises `UnreadableState` if it is longer than readers take, or of another form."""
     data = draft.encode(role)
     if len(data) > LIMITS[kind_of(role)]:
         raise UnreadableState(f"{role} would have {len(data)} bytes", where=draft.binding.game)
+    try:
+        check(role, data, draft.binding, role)
+    except Corrupt as error:
+        raise UnreadableState(
+            f"{role} would be refused by readers: {error.message}", where=draft.binding.game
+        ) from error
     return data
 
 

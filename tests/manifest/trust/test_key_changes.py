@@ -16,6 +16,7 @@ from manifest.trust.refusals import BadSignature, KeysMissing, SignaturesMissing
 from manifest.trust.roles import BUILDS, ROOT, TARGETS, TIMESTAMP
 from manifest.trust.rotation import BadKeyChange, KeyChange, begin_anew, rotate
 from manifest.trust.sealing import PassphraseWrong
+from manifest.trust.writing import UnreadableState
 from tests.kit.meddled import Killed, MeddledStore, die
 from tests.kit.rotating import Change, keys_of, one_lost, one_new, root_version, signed_by, turn
 from tests.kit.signedgame import GAME, SignedGame, said
@@ -101,11 +102,21 @@ REFUSED: dict[str, tuple[str, Change, type[LadingError]]] = {
     "fewer keys than have to sign": ("root", lambda game: KeyChange(drop=lowest(game, "root", 2)), BadKeyChange),
     "a threshold of none": ("root", lambda game: KeyChange(threshold=0), BadKeyChange),
     "a threshold above the keys": ("root", lambda game: KeyChange(threshold=4), BadKeyChange),
-    "too many keys": ("root", lambda game: KeyChange(add=tuple(bytes([n]) * 32 for n in range(14))), BadKeyChange),
+    "too many keys": ("root", lambda game: KeyChange(add=tuple(bytes([n]) * 32 for n in range(1, 15))), BadKeyChange),
     "half a key": ("root", lambda game: KeyChange(add=(bytes(16),)), BadKeyChange),
+    "a key for which anybody signs": ("builds", lambda game: KeyChange(add=(bytes(32),)), BadKeyChange),
     "root keys that are elsewhere": ("root", lambda game: KeyChange(add=(b"a" * 32,), threshold=4), KeysMissing),
     "online keys that are elsewhere": ("online", lambda game: KeyChange(add=(b"a" * 32,), threshold=2), KeysMissing),
 }
+
+
+def test_what_every_reader_would_refuse_is_not_signed(game: SignedGame, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("manifest.trust.rotation.is_weak", lambda public: False)
+    before = game.whole()
+    for kind in ("root", "builds", "online"):
+        with pytest.raises(UnreadableState, match="small order"):
+            turn(game, kind, KeyChange(add=(bytes(32),)))
+        assert said(game.read("old")) == said(game.registry.newest(GAME)) == said(before)
 
 
 @pytest.mark.parametrize("what", REFUSED)
