@@ -108,7 +108,8 @@ class SignedGames:
         self.build(state, number)
         folder = self._visits[state.game].folder
         seen = folder.seen()
-        mark = seen.channels.get(channel, max(installed, seen.floor))
+        floor = 0 if seen.channels else seen.floor  # a first contact is over when it was followed anywhere
+        mark = seen.channels.get(channel, max(installed, floor))
         if number < mark and self._allows(state, mark) > number:
             raise RollbackRefused(
                 f"channel {channel} of {state.game} points to build #{number}, and #{mark} was seen there",

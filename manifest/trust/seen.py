@@ -34,7 +34,7 @@ class Mark:
 class Seen:
     """All marks of one user, game and first root. Times are in seconds since the epoch.
 
-    `channels` is the highest build seen on each channel, `floor` the lowest that a channel without a mark may point to.
+    `channels` is the highest build seen on each channel, `floor` the lowest that the first of them may point to.
     `latest` is the latest moment of signing that was seen. `files` are the SHA-256 of what the last whole walk, at
     `walked_at`, has verified; the first of it expires at `expires`.
     """

@@ -308,6 +308,17 @@ def test_a_static_store_says_who_renews_it(isolated: Path, tmp_path: Path, monke
     assert "store refresh" not in lading("init", "plain").stdout
 
 
+def test_a_voucher_bounds_the_first_contact_alone(studio: Machine, player: Machine) -> None:
+    """The publisher may make a channel of older builds later on, which others may follow, too."""
+    for text in ("two", "three"):
+        publish(studio, text)
+    registry = studio.result("key", "pin", "toy")["registry_pin"]
+    player.result("install", "toy", "--into", "game", "--store", STORE, "--trust", registry)
+    studio.result("channel", "set", "toy", "legacy", "--build", "1", "--store", STORE)
+    assert player.result("update", "game", "--channel", "legacy")["to"] == 1
+    assert player.result("update", "game", "--channel", "stable")["to"] == 3
+
+
 def test_a_state_folder_that_may_not_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """As after a command that somebody ran as the administrator."""
     with unprivileged_folder() as home:
