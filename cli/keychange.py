@@ -16,6 +16,9 @@ from manifest.trust.pins import RootPin
 from manifest.trust.rotation import KeyChange, begin_anew, rotate
 from manifest.trust.writing import Pen
 
+FEWEST_DIGITS = 8
+"""So many digits of a key's id are taken for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeysChanged:
@@ -56,11 +59,14 @@ def replace_all(pen: Pen, state: GameState) -> KeysChanged:
 
 
 def full_id(state: GameState, kind: str, digits: str) -> str:
-    """The id of a key of this kind that begins with these digits; the digits themselves if none does."""
+    """The id of the key of this kind that begins with these digits; the digits themselves if there is no such key.
+
+    A few digits, or the nothing of a variable that is not set, name no key.
+    """
+    if len(digits) < FEWEST_DIGITS:
+        raise Usage(f"{digits!r:.70} names no key", next=f"Give at least {FEWEST_DIGITS} digits of its id.")
     found = [keyid for keyid in keys_named(state.metadata)[kind].ids if keyid.startswith(digits)]
-    if len(found) > 1:
-        raise Usage(f"several {kind} keys begin with {digits!r:.70}", next="Give more digits of the one you mean.")
-    return found[0] if found else digits
+    return found[0] if len(found) == 1 else digits
 
 
 def _ids(pen: Pen, game: str) -> set[str]:

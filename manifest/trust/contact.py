@@ -65,10 +65,14 @@ def folder_for(
 
 
 def _vouched_once(game: str, trust: Path, pin: RegistryPin) -> TrustFolder | None:
-    """A voucher counts for the first contact only: what it once vouched for is kept."""
-    every = TrustFolder.all(trust)
-    fitting = (each for each in every if each.about.registry_key == pin.digest and each.about.binding.game == game)
-    return next(fitting, None)
+    """What the registry once vouched for, or the publisher began anew and the user was told the pin of.
+
+    A voucher counts for the first contact only.
+    """
+    every = [each for each in TrustFolder.all(trust) if each.about.binding.game == game]
+    vouched = {each.about.binding for each in every if each.about.registry_key == pin.digest}
+    known = [each for each in every if each.about.binding in vouched]
+    return max(known, key=lambda each: each.about.pin.version, default=None)
 
 
 def _by_voucher(game: str, store: ObjectReader, home: Path, pin: RegistryPin, moment: float) -> TrustFolder:

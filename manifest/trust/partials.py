@@ -7,6 +7,7 @@ Nothing here is believed for its own sake.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from securesystemslib.exceptions import UnverifiedSignatureError
 from tuf.api.exceptions import RepositoryError
@@ -19,6 +20,9 @@ from manifest.keys import partial_key, partials_prefix
 from manifest.trust.draft import Draft
 from manifest.trust.guard import check
 from manifest.trust.roles import BUILDS, LIMITS
+
+_APART = timedelta(days=1)
+"""So far the clocks of two key holders may be apart."""
 
 
 def adopt_partial(store: ObjectStore, draft: Draft, role: str) -> None:
@@ -63,7 +67,7 @@ def _read(store: ObjectStore, draft: Draft, role: str, key: str) -> Metadata[Tar
 def _says_the_same(draft: Draft, role: str, other: Metadata[Targets]) -> bool:
     """Whether it is what the draft says, dated a little earlier at most."""
     mine, theirs = draft.roles[role].signed, other.signed
-    if not isinstance(theirs, Targets) or theirs.expires > mine.expires:
+    if not isinstance(theirs, Targets) or theirs.expires > mine.expires + _APART:
         return False
     return (theirs.version, theirs.targets, theirs.delegations, theirs.unrecognized_fields) == (
         mine.version,

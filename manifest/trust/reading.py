@@ -37,10 +37,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Visit:
-    """What is known of one game since this command began."""
+    """What is known of one game since this command began; `unseen` if this machine remembered nothing of it then."""
 
     folder: TrustFolder
     stamp: Fetched
+    unseen: bool
     files: dict[str, bytes] = field(default_factory=dict)
     visitor: Visitor | None = None
 
@@ -100,16 +101,16 @@ class SignedGames:
         return self._visits[game].folder.about.pin
 
     def admit(self, state: GameState, channel: str, number: int, installed: int) -> None:
-        """Lets a channel point to a build, and remembers that it did. `installed` counts where no mark is kept.
+        """Lets a channel point to a build, and remembers that it did. `installed` counts where all marks are lost.
 
         Raises `RollbackRefused` if the build is older than one that was seen there and the publisher did not allow it,
         and `BuildMissing`: what nobody signed as a build leaves no mark.
         """
         self.build(state, number)
-        folder = self._visits[state.game].folder
-        seen = folder.seen()
+        visit = self._visits[state.game]
+        folder, seen = visit.folder, visit.folder.seen()
         floor = 0 if seen.channels else seen.floor  # a first contact is over when it was followed anywhere
-        mark = seen.channels.get(channel, max(installed, floor))
+        mark = seen.channels.get(channel, max(installed if visit.unseen else 0, floor))
         if number < mark and self._allows(state, mark) > number:
             raise RollbackRefused(
                 f"channel {channel} of {state.game} points to build #{number}, and #{mark} was seen there",
@@ -136,7 +137,8 @@ class SignedGames:
         stamp = self._timestamp(check_name(game, "game"))
         before = self._visits.get(game)
         folder = before.folder if before else self._meet(game, stamp.data)
-        visit = self._visits[game] = _Visit(folder, stamp)
+        unseen = before.unseen if before else not folder.seen().root
+        visit = self._visits[game] = _Visit(folder, stamp, unseen)
         check(TIMESTAMP, stamp.data, folder.about.binding, f"{self._store.url}/{timestamp_key(game)}")
         with folder.locked():
             seen = folder.seen()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ from client.resolve import BuildWithdrawn, choose_depots, rolled_out
 from manifest.documents import Build, BuildMissing, Channel, ChannelMissing, DepotMissing, DepotRef
 from manifest.trust.reading import RollbackRefused
 from publisher.candidates import Release
+from publisher.channels import ChannelChange, set_channel
 from publisher.withdrawal import withdraw
 from tests.kit.game import Entry
 from tests.kit.rig import GAME, Rig
@@ -145,3 +147,28 @@ def test_a_channel_that_went_back_further_than_was_allowed_is_not_followed(rig: 
     assert player.tree() == {"file": Entry(b"3")}
     assert player.update(build=1).build.number == 1
     assert rig.player("newcomer").install().build.number == 1
+
+
+def test_a_build_that_came_by_its_number_is_no_mark(tmp_path: Path) -> None:
+    """Nobody saw it on the channel, which is made later and points to an older one."""
+    rig = Rig(tmp_path)
+    for text in (b"one", b"two", b"three"):
+        rig.publish({"a": Entry(text)}, channel=None)
+    player = rig.player()
+    player.install(build=3)
+    set_channel(rig.registry(), GAME, "stable", ChannelChange(build=1))
+    assert player.update().build.number == 1
+
+
+def test_where_all_marks_are_lost_what_is_installed_is_one(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    for text in (b"one", b"two"):
+        rig.publish({"a": Entry(text)})
+    older = rig.copy(tmp_path / "older")
+    rig.publish({"a": Entry(b"three")})
+    player = rig.player()
+    player.install()
+    shutil.rmtree(player.state)
+    player.store = older.store
+    with pytest.raises(RollbackRefused):
+        player.update()

@@ -254,3 +254,19 @@ def test_a_newcomer_is_not_led_by_the_old_pin(cast: Cast, studio: Person) -> Non
     studio.publish("four")
     newcomer.update()
     assert newcomer.has == "four"
+
+
+def test_a_launcher_that_pins_the_registry_goes_on_with_who_was_told(
+    cast: Cast, studio: Person, player: Player
+) -> None:
+    """The registry vouched for the first root. Who was told the pin of the new one is not led back by what it said."""
+    registry = studio.result("key", "pin", GAME, "--store", player.store)["registry_pin"]
+    into = ["install", GAME, "--into", str(player.game), "--store", player.store]
+    player.forget()
+    player.result(*into, "--trust", registry)
+    studio.lose("root")
+    new = studio.say("key", "rotate", GAME, "--lost-root")["pin"]
+    assert player.refused(*into, "--trust", registry) == (6, "bad-signature")
+    player.result(*into, "--trust", new)
+    player.result(*into, "--trust", registry)
+    assert player.has == "three"
