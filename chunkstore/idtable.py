@@ -14,6 +14,7 @@ from chunkstore.columns import Column
 _EMPTY = np.uint32(0xFFFFFFFF)
 _STRIDE = 1 << 16
 _LEAST_BITS = 10
+_HALF = np.uint64(32)
 
 _SECRETS = np.array([hash(b"id table %d" % word) | 1 for word in range(4)], dtype="<i8").view("<u8")
 """Odd multipliers, one a word. Python hashes bytes differently in every process, against this very attack."""
@@ -128,7 +129,11 @@ class IdTable:
         return equal
 
     def _slots(self, ids: Column) -> Column:
-        slots: Column = ((ids @ _SECRETS) >> self._shift).astype(np.int64)
+        mixed = ids @ _SECRETS
+        for secret in _SECRETS[:2]:  # a product alone keeps evenly spaced ids evenly spaced, and so in few slots
+            mixed ^= mixed >> _HALF
+            mixed *= secret
+        slots: Column = (mixed >> self._shift).astype(np.int64)
         return slots
 
     def _make_table(self, capacity: int) -> None:

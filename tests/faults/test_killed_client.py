@@ -16,7 +16,7 @@ from client.record import NotInstalled
 from client.road import SwapPending
 from client.verify import Unfinished
 from tests.kit.game import Entry, noise
-from tests.kit.mortality import killed_at
+from tests.kit.mortality import Moments, killed_at
 from tests.kit.rig import Foreign, Rig, read_tree
 
 FOREIGN = ("saves/slot.sav", "data/mine.cfg")
@@ -135,10 +135,12 @@ def test_an_update_killed_at_every_step(rig: Rig, tmp_path: Path) -> None:
     whole = clean.player.content.received_bytes
     assert whole > 2 * RANGE
     swaps = 0
-    for moment in count():
+    moments = Moments()
+    for moment in moments:
         case = Case(rig, tmp_path / str(moment), installed=True)
         if not killed_at(moment, partial(case.player.update, build=2)):
-            break
+            moments.outlived += 1
+            continue
         paid = case.player.content.received_bytes
         swaps += case.swapping
         if case.build == 1 and not case.swapping:
@@ -163,10 +165,12 @@ def test_an_update_killed_at_every_step(rig: Rig, tmp_path: Path) -> None:
 
 def test_a_resumed_update_that_is_killed_again(rig: Rig, tmp_path: Path) -> None:
     """Being killed while finishing what was killed changes nothing."""
-    for moment in count(0, 7):
+    moments = Moments(apart=7, enough=3)
+    for moment in moments:
         case = Case(rig, tmp_path / str(moment), installed=True)
         if not killed_at(moment, partial(case.player.update, build=2)):
-            break
+            moments.outlived += 1
+            continue
         for again in (1, 4, 9, 15):
             killed_at(again, partial(case.player.update, build=3 if again == 9 else 2))
         case.player.update(build=2)
@@ -176,10 +180,12 @@ def test_a_resumed_update_that_is_killed_again(rig: Rig, tmp_path: Path) -> None
 
 def test_a_first_install_killed_at_every_step(rig: Rig, tmp_path: Path) -> None:
     """Until the swap nothing of the build is to be seen, and the folder knows that it is unfinished."""
-    for moment in count():
+    moments = Moments()
+    for moment in moments:
         case = Case(rig, tmp_path / str(moment), installed=False)
         if not killed_at(moment, partial(case.player.install, build=1)):
-            break
+            moments.outlived += 1
+            continue
         if case.build is None:
             assert case.player.status().state == "absent"
         elif case.lies_about or not case.build:
@@ -196,7 +202,8 @@ def test_a_first_install_killed_at_every_step(rig: Rig, tmp_path: Path) -> None:
 
 def test_a_repair_killed_at_every_step(rig: Rig, tmp_path: Path) -> None:
     """Mending what is damaged, missing, replaced or has a wrong mode can be stopped anywhere, too."""
-    for moment in count():
+    moments = Moments()
+    for moment in moments:
         case = Case(rig, tmp_path / str(moment), installed=True)
         root = case.player.root
         flip(root / "data/big.pak", 1700)
@@ -205,7 +212,8 @@ def test_a_repair_killed_at_every_step(rig: Rig, tmp_path: Path) -> None:
         (root / "stays.bin").mkdir()
         (root / "link").unlink()
         if not killed_at(moment, case.player.repair):
-            break
+            moments.outlived += 1
+            continue
         case.player.repair()
         case.assert_settled(1)
     assert moment > 30

@@ -79,6 +79,21 @@ class Mortality:
         self.steps += 1
 
 
+class Moments:
+    """0, 1, 2, … until runs have outlived some: with threads at work no two take the same number of steps."""
+
+    def __init__(self, *, apart: int = 1, enough: int = 16) -> None:
+        self.outlived = 0
+        self._apart = apart
+        self._enough = enough
+
+    def __iter__(self) -> Iterator[int]:
+        moment = 0
+        while self.outlived < self._enough:
+            yield moment
+            moment += self._apart
+
+
 def killed_at(moment: int, work: Callable[[], object]) -> bool:
     """Does the work and kills it at that step; whether there was such a step."""
     mortality = Mortality(moment)
